@@ -1,0 +1,3 @@
+//! The program `capture`.
+
+fn main() {}

@@ -1,0 +1,134 @@
+//! A data set: `dataset.yaml` has the recipe and the sources by hash, `samples.jsonl` a line for each sample.
+//!
+//! Nothing in either depends on the clock, the machine or the number of threads: the same recipe
+//! and sources give the same bytes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Manifest, RelPath, Size, recipe::Recipe};
+
+/// File name of [`Dataset`] in a data set's folder.
+pub const DATASET_FILE: &str = "dataset.yaml";
+/// File name of the log of [`Sample`]s in a data set's folder.
+pub const SAMPLES_FILE: &str = "samples.jsonl";
+
+/// `dataset.yaml`: the recipe, whole, and the sources by hash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// Format version, 1.
+    pub version: u32,
+    /// Version of the mixing arithmetic: sources, recipe and index rebuild a sample only under the same one.
+    pub arithmetic: u32,
+    /// The recipe, whole.
+    pub recipe: Recipe,
+    /// Background photographs, in the order in which samples refer to them.
+    pub backgrounds: Vec<SourceImage>,
+    /// Reflection photographs, in the order in which samples refer to them.
+    pub reflections: Vec<SourceImage>,
+}
+
+impl Manifest for Dataset {
+    const KIND: &'static str = "data set";
+    const VERSION: u32 = 1;
+}
+
+/// A photograph that samples are made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceImage {
+    /// Path as found: below the recipe's folder where possible, else absolute.
+    pub path: String,
+    /// BLAKE3 of the file.
+    pub blake3: Digest,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Height and width of the upright picture in pixels.
+    pub size: Size,
+    /// Scene or group: all photographs of one are in the same split.
+    pub scene: String,
+    /// The split.
+    pub split: Split,
+    /// Licence, from the recipe.
+    pub licence: String,
+    /// Credit, from the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit: Option<String>,
+}
+
+/// Which part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// Fitting.
+    Train,
+    /// Choosing and stopping.
+    Validation,
+    /// Reporting, once.
+    Test,
+}
+
+impl std::fmt::Display for Split {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// A line of `samples.jsonl`: every number drawn for a sample, and the files made from them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// The sample's index, from 0.
+    pub index: u64,
+    /// The split: that of both its sources.
+    pub split: Split,
+    /// Everything that was drawn.
+    pub drawn: Drawn,
+    /// Height and width of the sample in pixels, after rotation.
+    pub size: Size,
+    /// The mixture I.
+    pub mixture: SampleFile,
+    /// The scaled background, alpha B.
+    pub background: SampleFile,
+    /// The scaled reflection, beta R.
+    pub reflection: SampleFile,
+    /// Fraction of subpixels where alpha B + beta R exceeded 255, so that I = B + R does not hold.
+    pub clipped: f64,
+}
+
+/// The numbers drawn for a sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drawn {
+    /// Place in [`Dataset::backgrounds`].
+    pub background: u32,
+    /// Place in [`Dataset::reflections`].
+    pub reflection: u32,
+    /// Place in the recipe's sizes.
+    pub size: u32,
+    /// Weight of the background.
+    pub alpha: f64,
+    /// Weight of the reflection.
+    pub beta: f64,
+    /// Standard deviation in pixels of the reflection's blur; 0 is none.
+    pub blur_sigma: f64,
+    /// Quarter turns, counter-clockwise, 0 to 3.
+    pub quarter_turns: u8,
+    /// Whether the sample is flipped left to right, after turning.
+    pub flip: bool,
+}
+
+/// A file of a sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SampleFile {
+    /// Path below the data set's folder.
+    pub path: RelPath,
+    /// BLAKE3 of the file.
+    pub blake3: Digest,
+}

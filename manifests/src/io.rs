@@ -1,0 +1,121 @@
+//! Strict reading and atomic writing of YAML manifests.
+
+use std::{fs, io::Write, path::Path};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    error::{CheckError, Error, friendly},
+    locate,
+};
+
+/// A YAML file that starts with `version`.
+pub trait Manifest: Serialize + DeserializeOwned {
+    /// What people call it, in messages: `plan`, `recipe`, ...
+    const KIND: &'static str;
+    /// The newest version that this program reads and the one that it writes.
+    const VERSION: u32;
+
+    /// Rules between several keys.
+    ///
+    /// # Errors
+    /// The first rule that does not hold, with the key that breaks it.
+    fn check(&self) -> Result<(), CheckError> {
+        Ok(())
+    }
+}
+
+/// Only the version, so that a newer file is refused as such and not for its unknown keys.
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: Option<u64>,
+}
+
+/// Reads a manifest strictly.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be read, [`Error::Newer`] for a newer version, else
+/// [`Error::Invalid`] with line and column.
+pub fn read_yaml<T: Manifest>(path: &Path) -> Result<T, Error> {
+    let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        invalid(path, line, 1, "is not UTF-8 text".into())
+    })?;
+    parse_yaml(&text, path)
+}
+
+/// Reads a manifest from text; `path` only names it in messages.
+///
+/// # Errors
+/// As [`read_yaml`].
+pub fn parse_yaml<T: Manifest>(text: &str, path: &Path) -> Result<T, Error> {
+    if let Ok(VersionOnly { version: Some(found) }) = serde_yaml::from_str(text)
+        && found > u64::from(T::VERSION)
+    {
+        return Err(Error::Newer { path: path.to_path_buf(), kind: T::KIND, found, supported: T::VERSION });
+    }
+    let value: T = serde_yaml::from_str(text).map_err(|e| {
+        let (line, column) = e.location().map_or((1, 1), |l| (l.line(), l.column()));
+        let message = e.to_string();
+        let bare = message.split(" at line ").next().unwrap_or(&message);
+        invalid(path, line, column, friendly(bare))
+    })?;
+    value.check().map_err(|e| {
+        let (line, column) = locate::line_column(text, &e.path);
+        invalid(path, line, column, format!("{}: {}", e.path, e.message))
+    })?;
+    Ok(value)
+}
+
+fn invalid(path: &Path, line: usize, column: usize, message: String) -> Error {
+    Error::Invalid { path: path.to_path_buf(), line, column, message }
+}
+
+/// Writes a manifest whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`] when the folder cannot be written or the disk is full; the old file stays.
+pub fn write_yaml<T: Manifest>(path: &Path, value: &T) -> Result<(), Error> {
+    let text = serde_yaml::to_string(value).map_err(|e| Error::Io {
+        path: path.to_path_buf(),
+        action: "write",
+        source: std::io::Error::other(e),
+    })?;
+    write_atomic(path, text.as_bytes())
+}
+
+/// Writes bytes beside `path`, syncs them, renames them over it and syncs the folder.
+///
+/// # Errors
+/// [`Error::Io`]; the old file stays as it was and no temporary file is left.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let folder = match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    let write = Error::io(path, "write");
+    (|| {
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        // tempfile makes files private; manifests are as readable as anything else the user creates.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        sync_folder(folder)
+    })()
+    .map_err(write)
+}
+
+/// Makes a rename or a new name in `folder` durable.
+///
+/// # Errors
+/// Whatever opening or syncing the folder answers.
+pub fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}

@@ -1,0 +1,3 @@
+//! The program `synth`.
+
+fn main() {}

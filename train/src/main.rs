@@ -1,0 +1,3 @@
+//! The program `train`.
+
+fn main() {}

@@ -58,6 +58,23 @@ fn whole_lines(text: &[u8]) -> &[u8] {
     &text[..end]
 }
 
+/// Where the last newline of a file ends, found from the back: a log of a million lines is not read to append one.
+fn end_of_last_line(file: &mut File, len: u64) -> std::io::Result<u64> {
+    let mut block = vec![0; 64 << 10];
+    let mut end = len;
+    while end > 0 {
+        let start = end.saturating_sub(block.len() as u64);
+        let part = &mut block[..(end - start) as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(part)?;
+        if let Some(i) = part.iter().rposition(|b| *b == b'\n') {
+            return Ok(start + i as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
 trait Lines {
     fn split_terminator_lines(&self) -> impl Iterator<Item = &[u8]>;
 }
@@ -86,10 +103,9 @@ impl<T: Serialize> LogWriter<T> {
         let open = || -> std::io::Result<(File, u64)> {
             let new = !path.exists();
             let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-            let mut text = Vec::new();
-            file.read_to_end(&mut text)?;
-            let end = whole_lines(&text).len() as u64;
-            if end < text.len() as u64 {
+            let len = file.metadata()?.len();
+            let end = end_of_last_line(&mut file, len)?;
+            if end < len {
                 file.set_len(end)?;
                 file.sync_all()?;
             }

@@ -72,15 +72,14 @@ macro_rules! as_number {
                 self.0
             }
         }
-        impl TryFrom<f64> for $ty {
-            type Error = String;
-            fn try_from(value: f64) -> Result<Self, String> {
-                Self::new(value)
+        impl Serialize for $ty {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_f64(self.0)
             }
         }
-        impl From<$ty> for f64 {
-            fn from(value: $ty) -> f64 {
-                value.0
+        impl<'de> Deserialize<'de> for $ty {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                d.deserialize_f64(FromNumber($help, Self::new))
             }
         }
         impl fmt::Display for $ty {
@@ -97,6 +96,25 @@ macro_rules! as_number {
             }
         }
     };
+}
+
+/// Reads a number and checks it while the parser still knows its place; `#[serde(try_from)]` would name the parent.
+struct FromNumber<T>(&'static str, fn(f64) -> Result<T, String>);
+
+impl<T> de::Visitor<'_> for FromNumber<T> {
+    type Value = T;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+    fn visit_f64<E: de::Error>(self, v: f64) -> Result<T, E> {
+        self.1(v).map_err(E::custom)
+    }
+    fn visit_u64<E: de::Error>(self, v: u64) -> Result<T, E> {
+        self.visit_f64(v as f64)
+    }
+    fn visit_i64<E: de::Error>(self, v: i64) -> Result<T, E> {
+        self.visit_f64(v as f64)
+    }
 }
 
 /// A generator's seed. Written as a string, because JSON numbers lose precision above 2^53; read from either.
@@ -260,26 +278,22 @@ impl FromStr for Shutter {
 as_string!(Shutter, "Shutter", "^[1-9][0-9]*(/[1-9][0-9]*)?$", "a shutter speed in seconds: `1/60`, `13/10` or `4`");
 
 /// An f-number: focal length over the entrance pupil's diameter, 0.5 to 128.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct FNumber(f64);
 as_number!(FNumber, "FNumber", 0.5, 128.0, "an f-number from 0.5 to 128");
 
 /// A focal length in millimetres, 1 to 2000.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct FocalLength(f64);
 as_number!(FocalLength, "FocalLength", 1.0, 2000.0, "a focal length from 1 to 2000 mm");
 
 /// A fraction from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Unit(f64);
 as_number!(Unit, "Unit", 0.0, 1.0, "a fraction from 0 to 1");
 
 /// A closed interval `[low, high]`, finite, low not above high.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "[f64; 2]", into = "[f64; 2]")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// Lower end.
     pub low: f64,
@@ -287,9 +301,12 @@ pub struct Interval {
     pub high: f64,
 }
 
-impl TryFrom<[f64; 2]> for Interval {
-    type Error = String;
-    fn try_from([low, high]: [f64; 2]) -> Result<Self, String> {
+impl Interval {
+    /// The range, checked.
+    ///
+    /// # Errors
+    /// A sentence when an end is not finite or the ends are reversed.
+    pub fn new(low: f64, high: f64) -> Result<Self, String> {
         if !low.is_finite() || !high.is_finite() {
             Err(format!("[{low}, {high}] is not a range of finite numbers"))
         } else if low > high {
@@ -298,10 +315,41 @@ impl TryFrom<[f64; 2]> for Interval {
             Ok(Self { low, high })
         }
     }
+    /// Whether `value` lies in the range, ends included.
+    pub fn contains(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
 }
-impl From<Interval> for [f64; 2] {
-    fn from(v: Interval) -> Self {
-        [v.low, v.high]
+impl Serialize for Interval {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        [self.low, self.high].serialize(s)
+    }
+}
+impl<'de> Deserialize<'de> for Interval {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_seq(FromPair)
+    }
+}
+
+struct FromPair;
+
+impl<'de> de::Visitor<'de> for FromPair {
+    type Value = Interval;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a range, [low, high]")
+    }
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Interval, A::Error> {
+        let mut next =
+            |i| seq.next_element::<f64>()?.ok_or_else(|| de::Error::invalid_length(i, &"a range, [low, high]"));
+        let (low, high) = (next(0)?, next(1)?);
+        let mut more = 2;
+        while seq.next_element::<de::IgnoredAny>()?.is_some() {
+            more += 1;
+        }
+        if more > 2 {
+            return Err(de::Error::invalid_length(more, &"a range, [low, high]"));
+        }
+        Interval::new(low, high).map_err(de::Error::custom)
     }
 }
 impl JsonSchema for Interval {

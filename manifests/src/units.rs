@@ -275,7 +275,12 @@ impl FromStr for Shutter {
         }
     }
 }
-as_string!(Shutter, "Shutter", "^[1-9][0-9]*(/[1-9][0-9]*)?$", "a shutter speed in seconds: `1/60`, `13/10` or `4`");
+as_string!(
+    Shutter,
+    "Shutter",
+    "^[1-9][0-9]{0,8}(/[1-9][0-9]{0,8})?$",
+    "a shutter speed in seconds: `1/60`, `13/10` or `4`"
+);
 
 /// An f-number: focal length over the entrance pupil's diameter, 0.5 to 128.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -387,4 +392,4 @@ impl FromStr for Size {
         }
     }
 }
-as_string!(Size, "Size", "^[1-9][0-9]*x[1-9][0-9]*$", "a size, height x width in pixels: `224x288`");
+as_string!(Size, "Size", "^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$", "a size, height x width in pixels: `224x288`");

@@ -1,1 +1,3 @@
 //! The program `capture`.
+
+pub mod rehearsal;

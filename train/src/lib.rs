@@ -1,1 +1,3 @@
-//! The program `train`.
+//! Fits CoRRN, scores it and applies it.
+pub mod ops;
+pub mod optim;

@@ -1,0 +1,176 @@
+//! Batch normalisation, with the ReLU that follows it.
+
+mod cpu;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+
+use super::real::{check_types, dims4, with_real};
+
+/// Statistics of one batch by channel, cut from the tape; what running statistics are updated from.
+#[derive(Clone, Debug)]
+pub struct BatchStats {
+    /// Mean, shape C.
+    pub mean: Tensor,
+    /// Biased variance (divided by `count`), shape C. PyTorch's running variance takes `count / (count - 1)` times it.
+    pub var: Tensor,
+    /// Values a channel: N x H x W.
+    pub count: usize,
+}
+
+/// Normalises with the batch's own mean and biased variance, then scales, shifts and, with `relu`, cuts at 0.
+///
+/// `x` is N x C x H x W, `gamma` and `beta` are C: `y = gamma (x - mean) / sqrt(var + eps) + beta` (Ioffe and Szegedy
+/// 2015, algorithm 1). Gradients flow to all three, through the statistics too. The sums run in `f64`.
+/// Fails where the shapes do not fit or a channel has no value.
+pub fn batch_norm_train(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    eps: f64,
+    relu: bool,
+) -> Result<(Tensor, BatchStats)> {
+    let (n, c, h, w) = check("batch_norm_train", x, &[("gamma", gamma), ("beta", beta)])?;
+    if n * h * w == 0 {
+        bail!("batch_norm_train: x {:?} holds no value to take statistics of", x.dims());
+    }
+    let x = x.contiguous()?;
+    let stats = x.apply_op1_no_bwd(&Moments)?;
+    let part = |i: usize| stats.narrow(0, i * c, c)?.to_dtype(x.dtype());
+    let batch = BatchStats { mean: part(0)?, var: part(1)?, count: n * h * w };
+    let op = BatchNorm { stats, eps, relu, training: true };
+    Ok((x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?, batch))
+}
+
+/// Normalises with running statistics instead of the batch's; otherwise as [`batch_norm_train`].
+///
+/// `running_mean` and `running_var` are C and take no gradient.
+pub fn batch_norm_eval(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    running_mean: &Tensor,
+    running_var: &Tensor,
+    eps: f64,
+    relu: bool,
+) -> Result<Tensor> {
+    let named = [("gamma", gamma), ("beta", beta), ("running_mean", running_mean), ("running_var", running_var)];
+    check("batch_norm_eval", x, &named)?;
+    let stats = Tensor::cat(&[running_mean, running_var], 0)?.to_dtype(DType::F64)?.detach();
+    let op = BatchNorm { stats, eps, relu, training: false };
+    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+}
+
+fn check(op: &str, x: &Tensor, by_channel: &[(&str, &Tensor)]) -> Result<(usize, usize, usize, usize)> {
+    let dims = dims4(op, "x", x)?;
+    for (name, t) in by_channel {
+        check_types(op, &[("x", x), (name, t)])?;
+        if t.dims() != [dims.1] {
+            bail!("{op}: {name} must have the shape [{}], one value a channel of x, not {:?}", dims.1, t.dims());
+        }
+    }
+    Ok(dims)
+}
+
+/// x to 2C values in `f64`: the mean of each channel, then the biased variance of each.
+struct Moments;
+
+impl CustomOp1 for Moments {
+    fn name(&self) -> &'static str {
+        "batch norm statistics"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_real!("batch_norm", x, T => cpu::moments::<T>((x, lx)))
+    }
+}
+
+#[derive(Clone)]
+struct BatchNorm {
+    /// As [`Moments`] gives them.
+    stats: Tensor,
+    eps: f64,
+    relu: bool,
+    /// Whether the statistics are the batch's own, so that gradients flow through them.
+    training: bool,
+}
+
+impl CustomOp3 for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        gamma: &CpuStorage,
+        lg: &Layout,
+        beta: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        with_real!("batch_norm", x, T => cpu::forward::<T>(self, (x, lx), (gamma, lg), (beta, lb)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        gamma: &Tensor,
+        beta: &Tensor,
+        y: &Tensor,
+        g: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (g, c) = (g.contiguous()?, gamma.elem_count());
+        let sums = g.apply_op3_no_bwd(x, y, &GradientSums(self))?;
+        let part = |i: usize| sums.narrow(0, i * c, c)?.to_dtype(x.dtype());
+        let (gbeta, ggamma) = (part(0)?, part(1)?);
+        let op = InputGradient { norm: self, gamma, sums: &sums };
+        let gx = x.track_op().then(|| g.apply_op3_no_bwd(x, y, &op)).transpose()?;
+        Ok((gx, gamma.track_op().then_some(ggamma), beta.track_op().then_some(gbeta)))
+    }
+}
+
+/// (gradient of the result, x, result) to 2C values in `f64`: the gradient of beta, then that of gamma.
+struct GradientSums<'a>(&'a BatchNorm);
+
+impl CustomOp3 for GradientSums<'_> {
+    fn name(&self) -> &'static str {
+        "batch norm gradient sums"
+    }
+
+    fn cpu_fwd(
+        &self,
+        g: &CpuStorage,
+        lg: &Layout,
+        x: &CpuStorage,
+        lx: &Layout,
+        y: &CpuStorage,
+        ly: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        with_real!("batch_norm", x, T => cpu::gradient_sums::<T>(self.0, (g, lg), (x, lx), (y, ly)))
+    }
+}
+
+/// (gradient of the result, x, result) to the gradient of x.
+struct InputGradient<'a> {
+    norm: &'a BatchNorm,
+    gamma: &'a Tensor,
+    sums: &'a Tensor,
+}
+
+impl CustomOp3 for InputGradient<'_> {
+    fn name(&self) -> &'static str {
+        "batch norm input gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        g: &CpuStorage,
+        lg: &Layout,
+        x: &CpuStorage,
+        lx: &Layout,
+        y: &CpuStorage,
+        ly: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        with_real!("batch_norm", x, T => cpu::input_gradient::<T>(self, (g, lg), (x, lx), (y, ly)))
+    }
+}

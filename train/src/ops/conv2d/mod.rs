@@ -1,0 +1,153 @@
+//! Convolution, stride 1.
+
+mod cpu;
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+use super::real::{check_types, dims4, with_real};
+
+/// Convolution (cross-correlation, as everywhere in deep learning) with stride 1 and zero padding.
+///
+/// `x` is N x C x H x W, `w` O x C x K x L, `bias` O; the result is N x O x (H + 2 `padding` - K + 1) x
+/// (W + 2 `padding` - L + 1). Fails where the shapes do not fit or the filter is larger than the padded image.
+pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, padding: usize) -> Result<Tensor> {
+    let op = "conv2d";
+    let ((_, c, height, width), (out, wc, kh, kw)) = (dims4(op, "x", x)?, dims4(op, "w", w)?);
+    check_types(op, &[("x", x), ("w", w)])?;
+    if c != wc {
+        bail!("{op}: x has {c} channels but the filters w {:?} take {wc}", w.dims());
+    }
+    if kh == 0 || kw == 0 || out == 0 || c == 0 {
+        bail!("{op}: the filters w {:?} are empty", w.dims());
+    }
+    if height + 2 * padding < kh || width + 2 * padding < kw {
+        bail!("{op}: a {kh} x {kw} filter does not fit an image of {height} x {width} with padding {padding}");
+    }
+    let (x, w, op_) = (x.contiguous()?, w.contiguous()?, Convolution { padding });
+    match bias {
+        None => x.apply_op2(&w, op_),
+        Some(bias) => {
+            check_types(op, &[("x", &x), ("bias", bias)])?;
+            if bias.dims() != [out] {
+                bail!("{op}: the bias must have the shape [{out}], not {:?}", bias.dims());
+            }
+            x.apply_op3(&w, &bias.contiguous()?, op_)
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Convolution {
+    padding: usize,
+}
+
+impl Convolution {
+    /// The extents of x (N x C x H x W) under filters (O x C x K x L).
+    fn geometry(&self, x: &[usize], w: &[usize]) -> Geometry {
+        Geometry { n: x[0], c: x[1], h: x[2], w: x[3], out: w[0], kh: w[2], kw: w[3], padding: self.padding }
+    }
+
+    fn gradients(&self, x: &Tensor, w: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let geometry = self.geometry(x.dims(), w.dims());
+        let gx = x.track_op().then(|| g.apply_op2_no_bwd(w, &InputGradient(geometry))).transpose()?;
+        let gw = w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))).transpose()?;
+        Ok((gx, gw))
+    }
+}
+
+/// Extents of one convolution.
+#[derive(Clone, Copy)]
+struct Geometry {
+    n: usize,
+    c: usize,
+    h: usize,
+    w: usize,
+    out: usize,
+    kh: usize,
+    kw: usize,
+    padding: usize,
+}
+
+impl Geometry {
+    fn out_h(&self) -> usize {
+        self.h + 2 * self.padding - self.kh + 1
+    }
+
+    fn out_w(&self) -> usize {
+        self.w + 2 * self.padding - self.kw + 1
+    }
+}
+
+impl CustomOp2 for Convolution {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+        let geometry = self.geometry(lx.dims(), lw.dims());
+        with_real!("conv2d", x, T => cpu::forward::<T>(geometry, (x, lx), (w, lw), None))
+    }
+
+    fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        self.gradients(x, w, &g.contiguous()?)
+    }
+}
+
+impl CustomOp3 for Convolution {
+    fn name(&self) -> &'static str {
+        "conv2d with bias"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+        bias: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let geometry = self.geometry(lx.dims(), lw.dims());
+        with_real!("conv2d", x, T => cpu::forward::<T>(geometry, (x, lx), (w, lw), Some((bias, lb))))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        g: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let g = g.contiguous()?;
+        let (gx, gw) = self.gradients(x, w, &g)?;
+        let gb = bias.track_op().then(|| g.sum((0, 2, 3))).transpose()?;
+        Ok((gx, gw, gb))
+    }
+}
+
+/// (gradient of the result, filters) to gradient of x.
+struct InputGradient(Geometry);
+
+impl CustomOp2 for InputGradient {
+    fn name(&self) -> &'static str {
+        "conv2d input gradient"
+    }
+
+    fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_real!("conv2d", g, T => cpu::input_gradient::<T>(self.0, (g, lg), (w, lw)))
+    }
+}
+
+/// (gradient of the result, x) to gradient of the filters.
+struct FilterGradient(Geometry);
+
+impl CustomOp2 for FilterGradient {
+    fn name(&self) -> &'static str {
+        "conv2d filter gradient"
+    }
+
+    fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_real!("conv2d", g, T => cpu::filter_gradient::<T>(self.0, (g, lg), (x, lx)))
+    }
+}

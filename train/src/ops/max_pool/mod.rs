@@ -1,0 +1,49 @@
+//! Max pooling.
+
+mod cpu;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
+
+use super::real::{check_types, dims4, with_real};
+
+/// Maximum of each 2 x 2 block; N x C x H x W gives N x C x H/2 x W/2, a last odd row or column is dropped.
+///
+/// As in PyTorch the gradient goes to the first maximum of the block in row-major order, and NaN counts as larger than
+/// any number. Fails where H or W is below 2.
+pub fn max_pool2x2(x: &Tensor) -> Result<Tensor> {
+    let (_, _, h, w) = dims4("max_pool2x2", "x", x)?;
+    check_types("max_pool2x2", &[("x", x)])?;
+    if h < 2 || w < 2 {
+        bail!("max_pool2x2: an image of {h} x {w} has no 2 x 2 block");
+    }
+    x.contiguous()?.apply_op1(MaxPool)
+}
+
+struct MaxPool;
+
+impl CustomOp1 for MaxPool {
+    fn name(&self) -> &'static str {
+        "max_pool2x2"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_real!("max_pool2x2", x, T => cpu::forward::<T>((x, lx)))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(x.apply_op2_no_bwd(&g.contiguous()?, &InputGradient)?))
+    }
+}
+
+/// (x, gradient of the result) to gradient of x.
+struct InputGradient;
+
+impl CustomOp2 for InputGradient {
+    fn name(&self) -> &'static str {
+        "max_pool2x2 gradient"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_real!("max_pool2x2", x, T => cpu::input_gradient::<T>((x, lx), (g, lg)))
+    }
+}

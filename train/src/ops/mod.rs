@@ -1,0 +1,43 @@
+//! The network's operations, forward and backward.
+//!
+//! Candle stays the tensor, tape and file library; what it computes slowly or wrongly is computed here. Every
+//! operation is a Candle custom operation with its own backward pass. One folder holds one operation: `mod.rs` the
+//! definition, the shape checks and the gradient; `cpu.rs` the kernels.
+//!
+//! All operations take `f32` or `f64` tensors of any layout (non-contiguous ones are copied first) and images as
+//! N x C x H x W. They have these properties in common:
+//!
+//! * **Thread count.** Results are the same, bit for bit, for any number of threads: work is cut by the shapes alone
+//!   and partial sums are added in a fixed order. They may differ in the last bits between instruction sets.
+//! * **NaN and infinity** in an input reach every output that depends on it; nothing is clamped away or replaced. A
+//!   padded position counts as 0 times its filter tap, so an infinite tap gives NaN at the border.
+//! * **Gradients nobody asked for** (of an input that is neither a variable nor computed from one) are not computed.
+
+mod batch_norm;
+mod conv2d;
+mod conv_transpose2d;
+mod l1;
+mod max_pool;
+mod patches;
+mod pointwise;
+mod product;
+mod real;
+mod scalar;
+mod simd;
+mod similarity;
+mod sobel;
+mod statistic;
+
+pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
+pub use conv_transpose2d::conv_transpose2d;
+pub use conv2d::conv2d;
+pub use l1::l1;
+pub use max_pool::max_pool2x2;
+pub use pointwise::{abs, relu, sigmoid};
+pub(crate) use simd::wide;
+pub use similarity::{ssim, structure_index};
+pub use sobel::sobel_magnitude;
+pub use statistic::{mmd_exact, mmd_spectral, statistic_loss};
+
+/// Weights of R, G and B in the luma (ITU-R BT.601, as rounded by MATLAB's `rgb2gray`).
+const LUMA: [f64; 3] = [0.2989, 0.5870, 0.1140];

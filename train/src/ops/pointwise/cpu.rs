@@ -1,0 +1,62 @@
+//! Pointwise functions on the CPU.
+
+use candle_core::{CpuStorage, Layout, Result, Shape};
+use rayon::prelude::*;
+
+use super::Pointwise;
+use crate::ops::real::{Real, slice, stored};
+use crate::ops::simd::wide;
+
+type Stored<'a> = (&'a CpuStorage, &'a Layout);
+
+/// Values of one task.
+const CHUNK: usize = 1 << 15;
+
+pub(super) fn forward<T: Real>(op: Pointwise, x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
+    let values = slice::<T>(x.0, x.1)?;
+    let y = match op {
+        Pointwise::Relu => map(values, |v| if v < T::ZERO { T::ZERO } else { v }),
+        Pointwise::Abs => map(values, |v| if v < T::ZERO { T::ZERO - v } else { v }),
+        Pointwise::Sigmoid => map(values, |v| T::ONE / (T::ONE + (T::ZERO - v).exp())),
+    };
+    Ok(stored(y, x.1.shape().clone()))
+}
+
+pub(super) fn gradient<T: Real>(op: Pointwise, known: Stored<'_>, g: Stored<'_>) -> Result<(CpuStorage, Shape)> {
+    let (values, shape) = (slice::<T>(known.0, known.1)?, known.1.shape().clone());
+    let g = slice::<T>(g.0, g.1)?;
+    let gx = match op {
+        Pointwise::Relu => map2(values, g, |y, g| if y <= T::ZERO { T::ZERO } else { g }),
+        Pointwise::Abs => map2(values, g, |x, g| g * sign(x)),
+        Pointwise::Sigmoid => map2(values, g, |y, g| g * y * (T::ONE - y)),
+    };
+    Ok(stored(gx, shape))
+}
+
+/// 1, -1, or `x` itself where it is 0 or NaN.
+#[inline(always)]
+fn sign<T: Real>(x: T) -> T {
+    if x > T::ZERO {
+        T::ONE
+    } else if x < T::ZERO {
+        T::ZERO - T::ONE
+    } else {
+        x
+    }
+}
+
+fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
+    let mut out = vec![T::ZERO; x.len()];
+    out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
+        wide(|| out.iter_mut().zip(x).for_each(|(out, x)| *out = f(*x)));
+    });
+    out
+}
+
+fn map2<T: Real>(x: &[T], g: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
+    let mut out = vec![T::ZERO; x.len()];
+    out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(g.par_chunks(CHUNK)).for_each(|((out, x), g)| {
+        wide(|| out.iter_mut().zip(x).zip(g).for_each(|((out, x), g)| *out = f(*x, *g)));
+    });
+    out
+}

@@ -1,0 +1,66 @@
+//! ReLU, absolute value and sigmoid.
+
+mod cpu;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
+
+use super::real::{check_types, with_real};
+
+/// `max(x, 0)`, of any shape. The gradient at 0 is 0, as in PyTorch (Candle's own has 1).
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    apply(x, Pointwise::Relu)
+}
+
+/// `|x|`, of any shape. The gradient at 0 is 0, as in PyTorch (Candle's own has 1).
+pub fn abs(x: &Tensor) -> Result<Tensor> {
+    apply(x, Pointwise::Abs)
+}
+
+/// `1 / (1 + exp(-x))`, of any shape.
+pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    apply(x, Pointwise::Sigmoid)
+}
+
+fn apply(x: &Tensor, op: Pointwise) -> Result<Tensor> {
+    check_types(op.name(), &[("x", x)])?;
+    x.contiguous()?.apply_op1(op)
+}
+
+#[derive(Clone, Copy)]
+enum Pointwise {
+    Relu,
+    Abs,
+    Sigmoid,
+}
+
+impl CustomOp1 for Pointwise {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::Abs => "abs",
+            Self::Sigmoid => "sigmoid",
+        }
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_real!(self.name(), x, T => cpu::forward::<T>(*self, (x, lx)))
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        let known = if matches!(self, Self::Abs) { x } else { y };
+        Ok(Some(known.apply_op2_no_bwd(&g.contiguous()?, &Gradient(*self))?))
+    }
+}
+
+/// (x for the absolute value, else the result; gradient of the result) to gradient of x.
+struct Gradient(Pointwise);
+
+impl CustomOp2 for Gradient {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn cpu_fwd(&self, v: &CpuStorage, lv: &Layout, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_real!(self.name(), v, T => cpu::gradient::<T>(self.0, (v, lv), (g, lg)))
+    }
+}

@@ -1,0 +1,112 @@
+//! The two element types, and the way from Candle's storage to slices.
+
+use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Tensor, WithDType, bail};
+
+/// `f32` or `f64`.
+pub(super) trait Real: WithDType {
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+
+    /// As `f64`.
+    fn up(self) -> f64;
+    /// The nearest value to an `f64`.
+    fn down(v: f64) -> Self;
+    /// e to the power `self`.
+    fn exp(self) -> Self;
+}
+
+macro_rules! impl_real {
+    ($($t:ty),*) => {$(
+        impl Real for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            #[inline(always)]
+            fn up(self) -> f64 {
+                self as f64
+            }
+            #[inline(always)]
+            fn down(v: f64) -> Self {
+                v as Self
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                <$t>::exp(self)
+            }
+        }
+    )*};
+}
+impl_real!(f32, f64);
+
+/// Runs a block with `$t` standing for the element type of a storage.
+macro_rules! with_real {
+    ($op:expr, $storage:expr, $t:ident => $body:expr) => {
+        match candle_core::backend::BackendStorage::dtype($storage) {
+            candle_core::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            candle_core::DType::F64 => {
+                type $t = f64;
+                $body
+            }
+            other => candle_core::bail!("{}: tensors must be f32 or f64, not {other:?}", $op),
+        }
+    };
+}
+pub(super) use with_real;
+
+/// The elements of a contiguous tensor, in row-major order.
+pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
+    let all = T::cpu_storage_as_slice(storage)?;
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&all[start..end]),
+        None => bail!("a kernel was given a tensor that is not contiguous"),
+    }
+}
+
+/// A result of a kernel.
+pub(super) fn stored<T: Real>(data: Vec<T>, shape: impl Into<Shape>) -> (CpuStorage, Shape) {
+    (T::to_cpu_storage_owned(data), shape.into())
+}
+
+/// The four extents N, C, H, W of an operation's argument.
+pub(super) fn dims4(op: &str, name: &str, t: &Tensor) -> Result<(usize, usize, usize, usize)> {
+    match t.dims() {
+        &[n, c, h, w] => Ok((n, c, h, w)),
+        other => bail!("{op}: {name} must have 4 dimensions, not the shape {other:?}"),
+    }
+}
+
+/// Refuses arguments that are not all of one type, `f32` or `f64`.
+pub(super) fn check_types(op: &str, tensors: &[(&str, &Tensor)]) -> Result<()> {
+    for (name, t) in tensors {
+        if !matches!(t.dtype(), DType::F32 | DType::F64) {
+            bail!("{op}: {name} must be f32 or f64, not {:?}", t.dtype());
+        }
+        let (first, other) = (tensors[0], t.dtype());
+        if first.1.dtype() != other {
+            bail!("{op}: {name} is {other:?} but {} is {:?}; convert one of them", first.0, first.1.dtype());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses two arguments of different shapes.
+pub(super) fn check_same_shape(op: &str, a: &Tensor, b: &Tensor) -> Result<()> {
+    if a.dims() != b.dims() {
+        bail!("{op}: the two images must have one shape, not {:?} and {:?}", a.dims(), b.dims());
+    }
+    Ok(())
+}
+
+/// The elements as `f64`, for losses: their images are small and their sums lose digits in `f32`.
+pub(super) fn to_f64(t: &Tensor) -> Result<Vec<f64>> {
+    t.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
+}
+
+/// A tensor of `like`'s shape and type on the CPU.
+pub(super) fn from_f64(data: Vec<f64>, like: &Tensor) -> Result<Tensor> {
+    Tensor::from_vec(data, like.shape(), &Device::Cpu)?.to_dtype(like.dtype())
+}

@@ -26,6 +26,8 @@ mod sensor;
 mod serve;
 mod shooting;
 mod store;
+mod texture;
+mod view;
 
 use std::{
     io,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CheckError, Manifest, Name, Seed};
+use crate::{CheckError, Manifest, Name, Seed, error::friendly};
 
 /// File name of the configuration that a run's folder keeps.
 pub const RUN_FILE: &str = "run.yaml";
@@ -117,18 +117,32 @@ pub struct Schedule {
     pub batch: usize,
     /// Stages one after another.
     pub stages: Vec<Stage>,
-    /// Steps between two validations; 0: after each epoch only.
+    /// Steps over which the learning rate rises from 0 at the beginning.
+    pub warmup_steps: u64,
+    /// Steps between two validations; 0: after each epoch.
     pub validate_every: u64,
+    /// Steps between two checkpoints, besides those after each validation; 0: none.
+    pub checkpoint_every: u64,
+    /// Training batches over which the batch norms' running statistics are re-estimated before each validation
+    /// and checkpoint (precise batch norm). 0: they stay the running averages.
+    pub precise_batches: u64,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        let stage = |epochs, learning_rate| Stage { epochs, learning_rate };
-        Self { batch: 16, stages: vec![stage(30, 1e-4), stage(20, 1e-5)], validate_every: 0 }
+        let stage = |epochs, learning_rate| Stage { epochs, learning_rate, until: None };
+        Self {
+            batch: 16,
+            stages: vec![stage(30, 1e-4), stage(20, 1e-5)],
+            warmup_steps: 0,
+            validate_every: 0,
+            checkpoint_every: 0,
+            precise_batches: 16,
+        }
     }
 }
 
-/// Epochs at one learning rate.
+/// Epochs at one learning rate, or along a cosine to another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
@@ -136,6 +150,9 @@ pub struct Stage {
     pub epochs: u64,
     /// Adam's learning rate, above 0 and at most 1.
     pub learning_rate: f64,
+    /// Learning rate at the stage's end, reached along half a cosine. Left out: it stays the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<f64>,
 }
 
 /// Arithmetic of the step.
@@ -167,12 +184,58 @@ impl Manifest for Run {
             return fail("schedule.stages", "has no epoch");
         }
         for (i, stage) in self.schedule.stages.iter().enumerate() {
-            if !(stage.learning_rate > 0.0 && stage.learning_rate <= 1.0) {
-                return fail(&format!("schedule.stages[{i}].learning_rate"), "must be above 0 and at most 1");
+            for (key, rate) in [("learning_rate", Some(stage.learning_rate)), ("until", stage.until)] {
+                if rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1.0)) {
+                    return fail(&format!("schedule.stages[{i}].{key}"), "must be above 0 and at most 1");
+                }
             }
         }
         Ok(())
     }
+}
+
+impl Run {
+    /// This run with settings of the form `model.width=0.25` or `schedule.stages[0].learning_rate=1e-3` applied in
+    /// turn; values are YAML.
+    ///
+    /// # Errors
+    /// The key concerned and what is wrong with it: unknown (with the nearest one), of the wrong type or out of range.
+    pub fn with_settings(&self, settings: &[String]) -> Result<Self, CheckError> {
+        let internal = |e: serde_yaml::Error| CheckError::new("run", e.to_string());
+        let mut run = self.clone();
+        for setting in settings {
+            let Some((key, value)) = setting.split_once('=') else {
+                return Err(CheckError::new(setting, "has no `=`: write key=value"));
+            };
+            let mut tree = serde_yaml::to_value(&run).map_err(internal)?;
+            let value = serde_yaml::from_str(value)
+                .map_err(|e| CheckError::new(key, format!("`{value}` is not a YAML value: {e}")))?;
+            set(&mut tree, key, value)?;
+            run = serde_yaml::from_value(tree).map_err(|e| CheckError::new(key, friendly(&e.to_string())))?;
+        }
+        run.check()?;
+        Ok(run)
+    }
+}
+
+/// Puts `value` at `key` (`a.b[0].c`). What does not exist is left to strict parsing, which knows the nearest key.
+fn set(tree: &mut serde_yaml::Value, key: &str, value: serde_yaml::Value) -> Result<(), CheckError> {
+    let mut place = tree;
+    for part in key.split(['.', '[']).map(|p| p.trim_end_matches(']')).filter(|p| !p.is_empty()) {
+        place = match place {
+            serde_yaml::Value::Sequence(items) => {
+                let len = items.len();
+                let item = part.parse::<usize>().ok().and_then(|i| items.get_mut(i));
+                item.ok_or_else(|| CheckError::new(key, format!("`{part}` is none of the {len} places, from 0")))?
+            }
+            serde_yaml::Value::Mapping(map) => {
+                map.entry(serde_yaml::Value::String(part.to_owned())).or_insert(serde_yaml::Value::Null)
+            }
+            _ => return Err(CheckError::new(key, format!("nothing lies below the key before `{part}`"))),
+        };
+    }
+    *place = value;
+    Ok(())
 }
 
 /// A line of `metrics.jsonl`: one of its parts is set.
@@ -188,36 +251,49 @@ pub struct Record {
     /// A training step's figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<TrainRecord>,
-    /// A validation's figures.
+    /// A validation's figures: scores of the network's B.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Scores>,
+    /// The unprocessed input's scores on the same images, for comparison.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_input: Option<Scores>,
 }
 
-/// A training step's figures: the weighted loss and its terms, unweighted (paper, eq. 12).
+/// Figures of the training steps since the last record, as means: the weighted loss and its terms, unweighted
+/// (paper, eq. 12). A term that the run leaves out is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainRecord {
     /// The total.
     pub loss: f64,
     /// 1 - SSIM(B).
-    pub ssim_b: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssim_b: Option<f64>,
     /// SL(B).
-    pub statistic_b: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistic_b: Option<f64>,
     /// L1(B).
-    pub l1_b: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l1_b: Option<f64>,
     /// 1 - SSIM(R).
-    pub ssim_r: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssim_r: Option<f64>,
     /// SL(R).
-    pub statistic_r: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistic_r: Option<f64>,
     /// 1 - SI(grad B).
-    pub si_gradient: f64,
-    /// Learning rate of the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub si_gradient: Option<f64>,
+    /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Images a second since the last record.
+    /// Images a second.
     pub images_per_s: f64,
+    /// Share of the time that the steps waited for data, 0 to 1.
+    pub data_wait: f64,
 }
 
-/// Mean scores of B over some images.
+/// Mean scores over some images, as the profile `native` has them: at their own size, 11x11 Gaussian windows,
+/// PSNR over the joint error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scores {

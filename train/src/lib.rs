@@ -1,3 +1,29 @@
 //! Fits CoRRN, scores it and applies it.
+//!
+//! [`fit`](mod@fit) reads as the main path of `train fit`. Below it: [`data`] makes tensors of pictures, [`net`] is the network,
+//! [`loss`] what is minimised, [`ops`] and [`optim`] the arithmetic, [`checkpoint`] the files; [`metrics`] scores
+//! pictures and shares nothing with the loss.
+
+pub mod checkpoint;
+pub mod cli;
+pub mod data;
+mod device;
+mod error;
+pub mod eval;
+pub mod fit;
+pub mod loss;
+pub mod metrics;
+pub mod net;
 pub mod ops;
 pub mod optim;
+
+pub use error::Error;
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is done: exit code 0.
+    Done,
+    /// The user stopped it, and everything is saved: exit code 3.
+    Stopped,
+}

@@ -1,3 +1,7 @@
 //! The program `train`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    train::cli::main()
+}

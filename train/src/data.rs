@@ -1,0 +1,91 @@
+//! Data sets and photographs, and the only place where pixels become tensors.
+
+mod loader;
+mod order;
+mod pixels;
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use manifests::{
+    Digest,
+    dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, Split},
+};
+
+pub use loader::{Batch, Loader};
+pub use order::Order;
+pub use pixels::{pad_to_multiple, read_rgb, save_png, to_picture, to_tensor};
+
+use crate::Error;
+
+/// A built data set.
+#[derive(Debug)]
+pub struct DataSet {
+    /// Its folder.
+    pub root: PathBuf,
+    /// Its header.
+    pub header: Dataset,
+    /// Its samples, in order.
+    pub samples: Vec<Sample>,
+}
+
+impl DataSet {
+    /// Whether a folder is a built data set.
+    pub fn is_at(root: &Path) -> bool {
+        root.join(DATASET_FILE).is_file()
+    }
+
+    /// Reads the header and the list of samples; the pictures stay on the disk.
+    ///
+    /// # Errors
+    /// A folder without `dataset.yaml`, or manifests that are not valid.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        if !root.is_dir() {
+            return Err(Error::input_at(root, "there is no such folder: give a data set that `synth build` made"));
+        }
+        if !Self::is_at(root) {
+            let message = format!("no {DATASET_FILE} here: give a data set that `synth build` made");
+            return Err(Error::input_at(root, message));
+        }
+        let header = manifests::read_yaml(&root.join(DATASET_FILE))?;
+        let samples = manifests::read_log(&root.join(SAMPLES_FILE))?.rows;
+        Ok(Self { root: root.to_path_buf(), header, samples })
+    }
+
+    /// The samples of one split.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn split(&self, split: Split) -> Result<Vec<Sample>, Error> {
+        let samples: Vec<Sample> = self.samples.iter().filter(|s| s.split == split).cloned().collect();
+        if samples.is_empty() {
+            return Err(Error::input_at(&self.root, format!("the split `{split}` has no sample")));
+        }
+        Ok(samples)
+    }
+
+    /// Refuses a data set in which a photograph is a source of both splits.
+    ///
+    /// # Errors
+    /// The first photograph that is in both.
+    pub fn check_disjoint(&self, a: Split, b: Split) -> Result<(), Error> {
+        let of = |split| -> BTreeSet<Digest> {
+            let samples = self.samples.iter().filter(|s| s.split == split);
+            samples
+                .flat_map(|s| {
+                    let background = self.header.backgrounds.get(s.drawn.background as usize);
+                    let reflection = self.header.reflections.get(s.drawn.reflection as usize);
+                    background.into_iter().chain(reflection).map(|source| source.blake3)
+                })
+                .collect()
+        };
+        let both = of(a).intersection(&of(b)).next().copied();
+        let Some(digest) = both else { return Ok(()) };
+        let sources = self.header.backgrounds.iter().chain(&self.header.reflections);
+        let name = sources.into_iter().find(|s| s.blake3 == digest).map_or("a photograph", |s| s.path.as_str());
+        let message = format!("{name} is a source of both {a} and {b} samples: build the data set with disjoint splits");
+        Err(Error::input_at(&self.root, message))
+    }
+}

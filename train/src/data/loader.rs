@@ -1,0 +1,106 @@
+//! Threads that decode batches ahead of the steps, each batch in its place and no further ahead than a bound.
+
+use std::{path::PathBuf, sync::Arc, thread};
+
+use candle_core::{DType, Device, Tensor};
+use crossbeam_channel::{Receiver, bounded};
+use manifests::{dataset::Sample, dataset::SampleFile};
+
+use super::{Order, read_rgb, to_tensor};
+use crate::Error;
+
+/// Batches that each thread holds ready.
+const AHEAD: usize = 2;
+
+/// A batch on the CPU: I, B and R, each N x 3 x H x W in [0, 1], where B and R are the layers as mixed.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The mixtures I.
+    pub mixture: Tensor,
+    /// The backgrounds, alpha B.
+    pub background: Tensor,
+    /// The reflections, beta R.
+    pub reflection: Tensor,
+}
+
+impl Batch {
+    /// Decodes some samples of one size.
+    ///
+    /// # Errors
+    /// A picture that cannot be read or differs from the manifest's size.
+    pub fn read(root: &std::path::Path, samples: &[&Sample]) -> Result<Self, Error> {
+        let layer = |of: fn(&Sample) -> &SampleFile| -> Result<Tensor, Error> {
+            let read = |s: &&Sample| {
+                let path = root.join(of(s).path.as_str());
+                let picture = read_rgb(&path)?;
+                if (picture.height(), picture.width()) != (s.size.height, s.size.width) {
+                    let found = format!("{}x{}", picture.height(), picture.width());
+                    return Err(Error::input_at(&path, format!("is {found} and not {} as the manifest says", s.size)));
+                }
+                Ok(picture)
+            };
+            let pictures: Result<Vec<_>, Error> = samples.iter().map(read).collect();
+            to_tensor(&pictures?, DType::F32, &Device::Cpu)
+        };
+        Ok(Self {
+            mixture: layer(|s| &s.mixture)?,
+            background: layer(|s| &s.background)?,
+            reflection: layer(|s| &s.reflection)?,
+        })
+    }
+
+    /// The same batch elsewhere.
+    ///
+    /// # Errors
+    /// What the device answers.
+    pub fn to(&self, dtype: DType, device: &Device) -> Result<Self, Error> {
+        let to = |t: &Tensor| t.to_dtype(dtype)?.to_device(device);
+        Ok(Self { mixture: to(&self.mixture)?, background: to(&self.background)?, reflection: to(&self.reflection)? })
+    }
+}
+
+/// Decodes the batches of step `first`, `first + 1`, ... in order, for ever.
+#[derive(Debug)]
+pub struct Loader {
+    /// Thread i has the steps that are i modulo the number of threads.
+    queues: Vec<Receiver<Result<Batch, Error>>>,
+    next: u64,
+}
+
+impl Loader {
+    /// Starts `threads` threads. They end when the loader is dropped.
+    pub fn start(root: PathBuf, samples: Vec<Sample>, order: Order, first: u64, threads: usize) -> Self {
+        let (samples, order) = (Arc::new(samples), Arc::new(order));
+        let threads = threads.max(1) as u64;
+        let spawn = |offset: u64| {
+            let (root, samples, order) = (root.clone(), Arc::clone(&samples), Arc::clone(&order));
+            let (sender, receiver) = bounded(AHEAD);
+            thread::spawn(move || {
+                let per_epoch = order.steps_per_epoch();
+                let mut epoch = (u64::MAX, Vec::new());
+                for step in (first + offset..).step_by(threads as usize) {
+                    if epoch.0 != step / per_epoch {
+                        epoch = (step / per_epoch, order.epoch(step / per_epoch));
+                    }
+                    let places = &epoch.1[(step % per_epoch) as usize];
+                    let chosen: Vec<&Sample> = places.iter().map(|i| &samples[*i]).collect();
+                    if sender.send(Batch::read(&root, &chosen)).is_err() {
+                        return; // the loader was dropped
+                    }
+                }
+            });
+            receiver
+        };
+        Self { queues: (0..threads).map(spawn).collect(), next: 0 }
+    }
+
+    /// The next step's batch; waits for it.
+    ///
+    /// # Errors
+    /// A picture of the batch that cannot be read.
+    pub fn next_batch(&mut self) -> Result<Batch, Error> {
+        let queue = &self.queues[(self.next % self.queues.len() as u64) as usize];
+        self.next += 1;
+        queue.recv().map_err(|_| Error::Failed("a thread that decodes pictures has died".into()))?
+    }
+}

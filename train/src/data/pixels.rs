@@ -1,0 +1,124 @@
+//! 8-bit RGB pictures to N x 3 x H x W tensors in [0, 1] and back.
+
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use image::{ImageError, RgbImage};
+
+use crate::{Error, net::MULTIPLE};
+
+/// Reads a PNG or JPEG as 8-bit RGB; transparency is dropped.
+///
+/// # Errors
+/// A file that is missing or is no picture.
+pub fn read_rgb(path: &Path) -> Result<RgbImage, Error> {
+    let reader = image::ImageReader::open(path).map_err(Error::io(path, "read"))?;
+    let reader = reader.with_guessed_format().map_err(Error::io(path, "read"))?;
+    match reader.decode() {
+        Ok(picture) => Ok(picture.into_rgb8()),
+        Err(ImageError::IoError(e)) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Err(Error::io(path, "read")(e))
+        }
+        Err(e) => Err(Error::input_at(path, format!("is not a readable PNG or JPEG picture ({e})"))),
+    }
+}
+
+/// Writes a PNG whole or not at all.
+///
+/// # Errors
+/// What the folder answers.
+pub fn save_png(path: &Path, picture: &RgbImage) -> Result<(), Error> {
+    let mut bytes = Vec::new();
+    picture
+        .write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png)
+        .map_err(|e| Error::Failed(format!("{}: cannot encode: {e}", path.display())))?;
+    Ok(manifests::write_atomic(path, &bytes)?)
+}
+
+/// Pictures of one size to N x 3 x H x W in [0, 1].
+///
+/// # Errors
+/// Pictures of different sizes, or no picture.
+pub fn to_tensor(pictures: &[RgbImage], dtype: DType, device: &Device) -> Result<Tensor, Error> {
+    let Some(first) = pictures.first() else { return Err(Error::Failed("a batch without pictures".into())) };
+    let (w, h) = first.dimensions();
+    let plane = (w * h) as usize;
+    let mut values = vec![0f32; pictures.len() * 3 * plane];
+    for (picture, out) in pictures.iter().zip(values.chunks_exact_mut(3 * plane)) {
+        if picture.dimensions() != (w, h) {
+            return Err(Error::Failed("a batch has pictures of different sizes".into()));
+        }
+        for (i, pixel) in picture.as_raw().chunks_exact(3).enumerate() {
+            for c in 0..3 {
+                out[c * plane + i] = f32::from(pixel[c]) / 255.0;
+            }
+        }
+    }
+    let tensor = Tensor::from_vec(values, (pictures.len(), 3, h as usize, w as usize), &Device::Cpu)?;
+    Ok(tensor.to_dtype(dtype)?.to_device(device)?)
+}
+
+/// The first picture of N x 3 x H x W (or N x 1 x H x W, as grey), clamped to [0, 1] and rounded to 8 bits.
+///
+/// # Errors
+/// Another shape, or values that are not numbers.
+pub fn to_picture(tensor: &Tensor) -> Result<RgbImage, Error> {
+    let (_, c, h, w) = tensor.dims4()?;
+    let values: Vec<f32> = tensor.get(0)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+    if values.iter().any(|v| v.is_nan()) {
+        return Err(Error::Failed("the network's output is not a number".into()));
+    }
+    let byte = |v: f32| (v.clamp(0.0, 1.0) * 255.0).round() as u8;
+    Ok(RgbImage::from_fn(w as u32, h as u32, |x, y| {
+        let at = |channel: usize| byte(values[channel.min(c - 1) * h * w + y as usize * w + x as usize]);
+        image::Rgb([at(0), at(1), at(2)])
+    }))
+}
+
+/// N x C x H x W extended right and below to multiples of 32 by mirroring (edges repeat on pictures too small to).
+///
+/// # Errors
+/// What Candle answers.
+pub fn pad_to_multiple(x: &Tensor) -> Result<Tensor, Error> {
+    let mut out = x.clone();
+    for dim in [2, 3] {
+        let len = x.dim(dim)?;
+        let padded = len.next_multiple_of(MULTIPLE);
+        let index: Vec<u32> = (0..padded).map(|i| mirror(i, len) as u32).collect();
+        if padded > len {
+            out = out.index_select(&Tensor::new(index.as_slice(), x.device())?, dim)?;
+        }
+    }
+    Ok(out)
+}
+
+/// Place `i` of a row that goes to and fro over `len` places.
+fn mirror(i: usize, len: usize) -> usize {
+    if len == 1 {
+        return 0;
+    }
+    let period = 2 * (len - 1);
+    let i = i % period;
+    i.min(period - i)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_survive_the_way_to_a_tensor_and_back() {
+        let picture = RgbImage::from_fn(5, 3, |x, y| image::Rgb([(x * 50) as u8, (y * 100) as u8, 255]));
+        let tensor = to_tensor(std::slice::from_ref(&picture), DType::F32, &Device::Cpu).unwrap();
+        assert_eq!(tensor.dims(), [1, 3, 3, 5]);
+        assert_eq!(to_picture(&tensor).unwrap(), picture);
+    }
+
+    #[test]
+    fn padding_mirrors_without_repeating_the_edge() {
+        let row: Vec<usize> = (0..9).map(|i| mirror(i, 4)).collect();
+        assert_eq!(row, [0, 1, 2, 3, 2, 1, 0, 1, 2]);
+        let x = Tensor::zeros((1, 3, 33, 64), DType::F32, &Device::Cpu).unwrap();
+        assert_eq!(pad_to_multiple(&x).unwrap().dims(), [1, 3, 64, 64]);
+    }
+}

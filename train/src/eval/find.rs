@@ -1,0 +1,147 @@
+//! Pairs of mixture and background in the layouts that data sets come in.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use image::RgbImage;
+use manifests::dataset::Split;
+use walkdir::WalkDir;
+
+use crate::{
+    Error,
+    data::{DataSet, read_rgb},
+    metrics::Profile,
+};
+
+/// Folder names of the three layers: ours, and ERRNet's.
+const LAYOUTS: [[&str; 3]; 2] = [["I", "B", "R"], ["blended", "transmission_layer", "reflection_layer"]];
+
+/// A mixture with its background and perhaps its reflection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Triplet {
+    /// Path below the data's folder, without extension.
+    pub name: String,
+    /// The first folder below the data's; `all` without one.
+    pub subset: String,
+    /// I.
+    pub mixture: PathBuf,
+    /// B.
+    pub background: PathBuf,
+    /// R, where it is known.
+    pub reflection: Option<PathBuf>,
+}
+
+impl Triplet {
+    /// I and B at the size at which a profile scores them.
+    ///
+    /// # Errors
+    /// Pictures that cannot be read or have different sizes.
+    pub fn read(&self, profile: Profile) -> Result<(RgbImage, RgbImage), Error> {
+        let (mixture, background) = (read_rgb(&self.mixture)?, read_rgb(&self.background)?);
+        let (i, b) = (mixture.dimensions(), background.dimensions());
+        if i != b {
+            let message = format!("is {}x{}, and its mixture {} is {}x{}", b.1, b.0, self.mixture.display(), i.1, i.0);
+            return Err(Error::input_at(&self.background, message));
+        }
+        Ok((profile.resize(&mixture), profile.resize(&background)))
+    }
+}
+
+/// The pairs of a folder, by name: a built data set's split, or any tree in one of the layouts.
+///
+/// # Errors
+/// A folder without pairs, or with a mixture that has no background.
+pub fn find(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
+    if DataSet::is_at(root) {
+        return of_data_set(root, split);
+    }
+    if !root.is_dir() {
+        return Err(Error::input_at(root, "there is no such folder"));
+    }
+    let mut found = Vec::new();
+    for entry in WalkDir::new(root).sort_by_file_name() {
+        let entry = entry.map_err(|e| Error::input_at(root, format!("cannot read the folder: {e}")))?;
+        if !entry.file_type().is_dir() {
+            continue;
+        }
+        let folder = entry.path();
+        for layers in LAYOUTS {
+            let [i, b, r] = layers.map(|name| folder.join(name));
+            if i.is_dir() && b.is_dir() {
+                siblings(root, folder, &i, &b, &r, &mut found)?;
+            }
+        }
+        let here = pictures(folder)?;
+        if let (Some(i), Some(b)) = (here.get("I"), here.get("B")) {
+            let name = below(root, folder);
+            let subset = subset(&name);
+            found.push(Triplet { name, subset, mixture: i.clone(), background: b.clone(), reflection: here.get("R").cloned() });
+        }
+    }
+    if found.is_empty() {
+        let message = "holds no pairs: expected a built data set, leaves with I.* and B.*, sibling folders I/ and B/, or \
+                       blended/ and transmission_layer/";
+        return Err(Error::input_at(root, message));
+    }
+    Ok(found)
+}
+
+fn of_data_set(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
+    let set = DataSet::open(root)?;
+    let path = |file: &manifests::dataset::SampleFile| root.join(file.path.as_str());
+    let triplets = set.split(split)?.into_iter().map(|s| Triplet {
+        name: format!("{:06}", s.index),
+        subset: split.to_string(),
+        mixture: path(&s.mixture),
+        background: path(&s.background),
+        reflection: Some(path(&s.reflection)),
+    });
+    Ok(triplets.collect())
+}
+
+/// Pairs with equal stems in sibling folders.
+fn siblings(root: &Path, folder: &Path, i: &Path, b: &Path, r: &Path, found: &mut Vec<Triplet>) -> Result<(), Error> {
+    let backgrounds = pictures(b)?;
+    let reflections = if r.is_dir() { pictures(r)? } else { BTreeMap::new() };
+    for (stem, mixture) in pictures(i)? {
+        let Some(background) = backgrounds.get(&stem).cloned() else {
+            return Err(Error::input_at(&mixture, format!("has no background of the same name in {}", b.display())));
+        };
+        let prefix = below(root, folder);
+        let name = if prefix.is_empty() { stem.clone() } else { format!("{prefix}/{stem}") };
+        let subset = subset(&prefix);
+        found.push(Triplet { name, subset, mixture, background, reflection: reflections.get(&stem).cloned() });
+    }
+    Ok(())
+}
+
+/// PNG and JPEG files of a folder by stem.
+fn pictures(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder, "read"))? {
+        let path = entry.map_err(Error::io(folder, "read"))?.path();
+        let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+        if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
+            && let Some(stem) = path.file_stem()
+        {
+            found.insert(stem.to_string_lossy().into_owned(), path);
+        }
+    }
+    Ok(found)
+}
+
+/// A path below the root, with `/`.
+fn below(root: &Path, path: &Path) -> String {
+    let parts = path.strip_prefix(root).unwrap_or(path).components();
+    parts.map(|c| c.as_os_str().to_string_lossy().into_owned()).collect::<Vec<_>>().join("/")
+}
+
+/// The first folder of a path, where it has one.
+fn subset(path: &str) -> String {
+    match path.split('/').next() {
+        Some(first) if !first.is_empty() => first.to_owned(),
+        _ => "all".to_owned(),
+    }
+}

@@ -1,0 +1,222 @@
+//! `train fit`: a run file in, a run's folder out. The main path, from the top to the bottom.
+
+pub mod folder;
+mod progress;
+mod schedule;
+mod stop;
+mod trainer;
+mod validate;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use manifests::{
+    dataset::Split,
+    run::{Precision, Record, Run},
+};
+
+use self::{
+    folder::RunFolder,
+    progress::{Progress, Window},
+    schedule::Plan,
+    stop::Stop,
+    trainer::Trainer,
+    validate::Validation,
+};
+use crate::{
+    Error, Outcome,
+    checkpoint::Header,
+    data::{Batch, DataSet, Loader, Order},
+    device,
+};
+
+/// Steps that a record of the metrics averages.
+const RECORD_EVERY: u64 = 10;
+/// Losses in a row that may be infinite or not a number before the run ends.
+const BAD_LOSSES: u32 = 3;
+
+/// What to fit and where.
+#[derive(Debug, clap::Args)]
+pub struct FitArgs {
+    /// The run file.
+    run: PathBuf,
+    /// The run's folder. One that holds the same run is continued from its last checkpoint.
+    #[arg(long)]
+    out: PathBuf,
+    /// cpu, or cuda:N. Nothing falls back.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Changes a key of the run file, as model.width=0.25; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Insist on continuing: a folder without a run is an error.
+    #[arg(long)]
+    resume: bool,
+    /// Stop after this many steps of the run, counted from its beginning.
+    #[arg(long)]
+    max_steps: Option<u64>,
+    /// The data set, instead of the run file's.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Check the run file and the data, say what would be done, and stop.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Fits a network.
+///
+/// # Errors
+/// Bad input, a disk that is full, losses that are not finite: what was saved last stays whole.
+pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
+    let run = effective_run(args)?;
+    let device = device::parse(&args.device)?;
+    let data = TrainingData::open(&run)?;
+    let plan = Plan::new(&run.schedule, data.order.steps_per_epoch());
+    let last = plan.steps().min(args.max_steps.unwrap_or(u64::MAX));
+    if args.dry_run {
+        println!("{}: {} steps of batch {}, {} an epoch", run.name, last, run.schedule.batch, plan.per_epoch);
+        return Ok(Outcome::Done);
+    }
+
+    let stop = Stop::listen()?;
+    let mut folder = RunFolder::open(&args.out, &run, args.resume)?;
+    folder.environment(&device, &std::env::args().collect::<Vec<_>>())?;
+    let mut trainer = Trainer::new(&run, &device)?;
+    let restored = folder.restore(&mut trainer)?;
+    let show = |p: &Progress| match &restored {
+        Some(header) => p.say(&format!("{}: continuing after step {}", run.name, header.step)),
+        None => p.say(&format!("{}: {} samples, {} steps", run.name, data.train.len(), last)),
+    };
+    let mut header = restored.clone().unwrap_or_else(|| Header::new(run.clone()));
+    let mut progress = Progress::new(trainer.step, last);
+    show(&progress);
+
+    let precise = data.precise_batches(run.schedule.precise_batches)?;
+    let mut loader = data.loader(trainer.step);
+    let (mut window, mut bad) = (Window::new(), 0);
+    let (began, before) = (Instant::now(), header.seconds);
+    while trainer.step < last {
+        let asked = Instant::now();
+        let batch = loader.next_batch()?;
+        let waited = asked.elapsed();
+        let rate = plan.learning_rate(trainer.step);
+        let figures = trainer.step(&batch, rate)?;
+        bad = if figures.loss.is_finite() { 0 } else { bad + 1 };
+        if bad == BAD_LOSSES {
+            return Err(diverged(trainer.step, &folder));
+        }
+        window.add(&figures, batch.mixture.dims()[0], waited);
+
+        let (done, epoch) = (trainer.step, (trainer.step - 1) / plan.per_epoch);
+        header.seconds = before + began.elapsed().as_secs_f64();
+        let validates = plan.validates(done) || done == last;
+        let stopping = stop.requested() && done < last;
+        let saves = validates || plan.saves(done) || stopping;
+        if (saves || done.is_multiple_of(RECORD_EVERY))
+            && let Some(figures) = window.take(rate)
+        {
+            progress.train(done, epoch, &figures);
+            folder.record(&Record { train: Some(figures), ..record(done, epoch, &header) })?;
+        }
+        if saves {
+            trainer.reestimate(&precise)?;
+        }
+        if validates {
+            let report = data.validation.run(&trainer.net, &device)?;
+            let best = header.best_ssim.is_none_or(|best| report.output.ssim > best);
+            progress.validation(done, &report.output, &report.input, best);
+            folder.sample(done, &report.picture)?;
+            header.scores = Some(report.output);
+            if best {
+                header.best_ssim = Some(report.output.ssim);
+                trainer.save(&folder.best(), &header, false)?;
+            }
+            let (validation, validation_input) = (Some(report.output), Some(report.input));
+            folder.record(&Record { validation, validation_input, ..record(done, epoch, &header) })?;
+        }
+        if saves {
+            trainer.save(&folder.last(), &header, true)?;
+            window = Window::new();
+        }
+        if stopping {
+            progress.say(&format!("stopped after step {done}, everything saved: run the same command to go on"));
+            return Ok(Outcome::Stopped);
+        }
+    }
+    progress.say(&format!("{}: {} steps done; best checkpoint {}", run.name, trainer.step, folder.best().display()));
+    Ok(Outcome::Done)
+}
+
+/// The run file with the command line's changes; paths absolute, so that the copy in the run's folder says it all.
+fn effective_run(args: &FitArgs) -> Result<Run, Error> {
+    let run: Run = manifests::read_yaml(&args.run)?;
+    let mut run = run
+        .with_settings(&args.settings)
+        .map_err(|e| Error::input(format!("--set {}: {}", e.path, e.message)))?;
+    let dataset = match &args.data {
+        Some(data) => data.clone(),
+        None => args.run.parent().unwrap_or(Path::new("")).join(&run.data.dataset),
+    };
+    run.data.dataset = std::path::absolute(&dataset).map_err(Error::io(&dataset, "find"))?.display().to_string();
+    if run.precision != Precision::F32 {
+        return Err(Error::input_at(&args.run, "precision: tf32 and bf16 need CUDA, which this build does not have; use f32"));
+    }
+    if run.model.encoder != "random" {
+        return Err(Error::input_at(&args.run, "model.encoder: this version starts from `random` weights only"));
+    }
+    Ok(run)
+}
+
+fn record(step: u64, epoch: u64, header: &Header) -> Record {
+    Record { step, epoch, seconds: header.seconds, ..Record::default() }
+}
+
+fn diverged(step: u64, folder: &RunFolder) -> Error {
+    Error::Failed(format!(
+        "the loss was not a finite number in {BAD_LOSSES} steps in a row, up to step {step}: lower the learning rate; {} is \
+         the last checkpoint",
+        folder.last().display()
+    ))
+}
+
+/// What a run reads.
+#[derive(Debug)]
+struct TrainingData {
+    root: PathBuf,
+    train: Vec<manifests::dataset::Sample>,
+    order: Order,
+    validation: Validation,
+}
+
+impl TrainingData {
+    fn open(run: &Run) -> Result<Self, Error> {
+        let set = DataSet::open(Path::new(&run.data.dataset))?;
+        set.check_disjoint(Split::Train, Split::Validation)?;
+        let (train, validation) = (set.split(Split::Train)?, set.split(Split::Validation)?);
+        let multiple = crate::net::MULTIPLE as u32;
+        for s in train.iter().chain(&validation) {
+            if s.size.height % multiple != 0 || s.size.width % multiple != 0 {
+                let message = format!("sample {} is {}: heights and widths must be multiples of {multiple}", s.index, s.size);
+                return Err(Error::input_at(&set.root, message));
+            }
+        }
+        let order = Order::new(run.seed.0, run.schedule.batch, &train);
+        let validation = Validation::new(set.root.clone(), validation);
+        Ok(Self { root: set.root, train, order, validation })
+    }
+
+    /// Batches from step `first` on, decoded ahead.
+    fn loader(&self, first: u64) -> Loader {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        Loader::start(self.root.clone(), self.train.clone(), self.order.clone(), first, threads)
+    }
+
+    /// The first batches of the run's first epoch: the same ones whenever statistics are re-estimated.
+    fn precise_batches(&self, n: u64) -> Result<Vec<Batch>, Error> {
+        let batches = self.order.epoch(0);
+        let chosen = batches.iter().take(usize::try_from(n).unwrap_or(usize::MAX));
+        chosen.map(|places| Batch::read(&self.root, &places.iter().map(|i| &self.train[*i]).collect::<Vec<_>>())).collect()
+    }
+}

@@ -1,0 +1,156 @@
+//! A run's folder: configuration, environment, metrics, checkpoints and sample pictures, all whole at every moment.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use candle_core::Device;
+use image::RgbImage;
+use manifests::{
+    LogWriter,
+    run::{METRICS_FILE, RUN_FILE, Record, Run},
+};
+use serde_json::{Value, json};
+
+use super::trainer::Trainer;
+use crate::{
+    Error,
+    checkpoint::{Checkpoint, Header},
+    data,
+};
+
+/// Folder of checkpoints in a run's folder.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// Folder of sample pictures in a run's folder.
+pub const SAMPLES: &str = "samples";
+/// File of program, machine and command in a run's folder.
+pub const ENVIRONMENT_FILE: &str = "environment.json";
+
+/// An open run's folder.
+#[derive(Debug)]
+pub struct RunFolder {
+    root: PathBuf,
+    metrics: Option<LogWriter<Record>>,
+}
+
+impl RunFolder {
+    /// Creates the folder, or opens one that holds the same run.
+    ///
+    /// # Errors
+    /// A folder that holds something else or another run; with `resume`, one that holds none.
+    pub fn open(root: &Path, run: &Run, resume: bool) -> Result<Self, Error> {
+        let file = root.join(RUN_FILE);
+        if file.is_file() {
+            let there: Run = manifests::read_yaml(&file)?;
+            if let Some(difference) = difference(&there, run) {
+                let message = format!("holds another run ({difference}): give another --out, or the same configuration");
+                return Err(Error::input_at(root, message));
+            }
+        } else {
+            if resume {
+                return Err(Error::input_at(root, "holds no run to resume"));
+            }
+            if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
+                return Err(Error::input_at(root, "is not empty and holds no run: give a new folder to --out"));
+            }
+            for folder in [CHECKPOINTS, SAMPLES] {
+                let folder = root.join(folder);
+                fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
+            }
+            manifests::write_yaml(&file, run)?;
+        }
+        Ok(Self { root: root.to_path_buf(), metrics: None })
+    }
+
+    /// The checkpoint to resume from.
+    pub fn last(&self) -> PathBuf {
+        self.root.join(CHECKPOINTS).join("last.safetensors")
+    }
+
+    /// The checkpoint with the best validation.
+    pub fn best(&self) -> PathBuf {
+        self.root.join(CHECKPOINTS).join("best.safetensors")
+    }
+
+    /// Puts a trainer where the last checkpoint was written, cuts off what the metrics say of later steps, and
+    /// returns the checkpoint's header; none where there is no checkpoint yet.
+    ///
+    /// # Errors
+    /// A checkpoint that does not fit the run.
+    pub fn restore(&mut self, trainer: &mut Trainer) -> Result<Option<Header>, Error> {
+        let path = self.last();
+        let header = if path.is_file() {
+            let checkpoint = Checkpoint::read(&path)?;
+            trainer.restore(&checkpoint, &path)?;
+            Some(checkpoint.header)
+        } else {
+            None
+        };
+        let metrics = self.root.join(METRICS_FILE);
+        let rows: Vec<Record> = manifests::read_log(&metrics)?.rows;
+        let kept = rows.iter().take_while(|r| header.is_some() && r.step <= trainer.step).count();
+        if kept < rows.len() {
+            let lines: Result<String, _> =
+                rows[..kept].iter().map(|r| Ok(serde_json::to_string(r)? + "\n")).collect();
+            let lines = lines.map_err(|e: serde_json::Error| Error::Failed(e.to_string()))?;
+            manifests::write_atomic(&metrics, lines.as_bytes())?;
+        }
+        self.metrics = Some(LogWriter::open(&metrics)?);
+        Ok(header)
+    }
+
+    /// Appends a record to the metrics.
+    ///
+    /// # Errors
+    /// What the disk answers.
+    pub fn record(&mut self, record: &Record) -> Result<(), Error> {
+        if let Some(metrics) = &mut self.metrics {
+            metrics.append(record)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a validation's sample picture.
+    ///
+    /// # Errors
+    /// What the disk answers.
+    pub fn sample(&self, step: u64, picture: &RgbImage) -> Result<(), Error> {
+        data::save_png(&self.root.join(SAMPLES).join(format!("step-{step:07}.png")), picture)
+    }
+
+    /// Writes which program ran where and with which command.
+    ///
+    /// # Errors
+    /// What the disk answers.
+    pub fn environment(&self, device: &Device, command: &[String]) -> Result<(), Error> {
+        let document = json!({
+            "program": concat!("train ", env!("CARGO_PKG_VERSION")),
+            "command": command,
+            "device": format!("{:?}", device.location()),
+            "threads": std::thread::available_parallelism().map_or(1, usize::from),
+            "os": std::env::consts::OS,
+            "architecture": std::env::consts::ARCH,
+        });
+        let text = format!("{document:#}\n");
+        Ok(manifests::write_atomic(&self.root.join(ENVIRONMENT_FILE), text.as_bytes())?)
+    }
+}
+
+/// The first key in which two runs differ, with both values.
+fn difference(there: &Run, here: &Run) -> Option<String> {
+    fn walk(path: &str, a: &Value, b: &Value) -> Option<String> {
+        match (a, b) {
+            (Value::Object(a), Value::Object(b)) => {
+                let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+                keys.into_iter().find_map(|key| {
+                    let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    walk(&below, a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null))
+                })
+            }
+            _ => (a != b).then(|| format!("{path} is {a} there and {b} here")),
+        }
+    }
+    let value = |run: &Run| serde_json::to_value(run).unwrap_or_default();
+    walk("", &value(there), &value(here))
+}

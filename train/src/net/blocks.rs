@@ -1,0 +1,126 @@
+//! What every part of the network is made of: convolution, batch norm and ReLU.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Result, Tensor, Var};
+
+use super::{Kind, Layer, params::Params};
+use crate::ops;
+
+/// How a forward pass treats batch norms and the tape.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pass {
+    /// Weight of the batch's statistics in the running ones; none: the running ones normalise (evaluation).
+    momentum: Option<f64>,
+    /// Whether gradients will be asked for.
+    tape: bool,
+}
+
+impl Pass {
+    /// Training, as PyTorch: the batch's statistics normalise, and enter the running ones with weight 0.1.
+    pub fn train() -> Self {
+        Self { momentum: Some(0.1), tape: true }
+    }
+    /// Evaluation: the running statistics normalise; no gradients.
+    pub fn eval() -> Self {
+        Self { momentum: None, tape: false }
+    }
+    /// The `k`-th pass (from 0) of a re-estimation: afterwards the running statistics are the plain mean over
+    /// the passes so far (precise batch norm; Wu and Johnson, 2021). No gradients.
+    pub fn reestimate(k: usize) -> Self {
+        Self { momentum: Some(1.0 / (k as f64 + 1.0)), tape: false }
+    }
+    /// The variable's tensor, cut from the tape where no gradient will be asked for.
+    fn tensor(self, var: &Var) -> Tensor {
+        if self.tape { var.as_tensor().clone() } else { var.as_detached_tensor() }
+    }
+}
+
+/// Creates the parameters of the stage table's layers, by name.
+pub(crate) struct Builder<'a> {
+    pub(crate) params: &'a mut Params,
+    pub(crate) layers: BTreeMap<String, Layer>,
+}
+
+impl Builder<'_> {
+    /// The block of one layer of the table.
+    pub(crate) fn block(&mut self, name: &str) -> Result<Block> {
+        let layer = self.layers.get(name).cloned();
+        let layer = layer.ok_or_else(|| candle_core::Error::Msg(format!("the stage table has no layer {name}")))?;
+        Block::new(self.params, &layer)
+    }
+}
+
+/// One layer of the stage table: convolution, batch norm + ReLU where it has one, pooling where it has one.
+#[derive(Debug)]
+pub(crate) struct Block {
+    kind: Kind,
+    weight: Var,
+    bias: Option<Var>,
+    norm: Option<Norm>,
+    pool: bool,
+}
+
+impl Block {
+    fn new(params: &mut Params, layer: &Layer) -> Result<Self> {
+        let dims = layer.weight_dims();
+        // PyTorch's fan-in is the second dimension times the kernel, for transposed convolutions too.
+        let bound = 1.0 / ((dims[1] * dims[2] * dims[3]) as f64).sqrt();
+        let weight = params.uniform(format!("{}.weight", layer.name), &dims, bound)?;
+        let bias = layer.bias.then(|| params.uniform(format!("{}.bias", layer.name), &[layer.cout], bound));
+        let norm = layer.norm.as_ref().map(|name| Norm::new(params, name, layer.cout, layer.eps));
+        Ok(Self { kind: layer.kind, weight, bias: bias.transpose()?, norm: norm.transpose()?, pool: layer.pool })
+    }
+
+    /// N x cin x H x W to N x cout x H' x W', sizes as in the stage table.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let w = pass.tensor(&self.weight);
+        let bias = self.bias.as_ref().map(|b| pass.tensor(b));
+        let mut y = match self.kind {
+            Kind::Conv(k) => ops::conv2d(x, &w, bias.as_ref(), k / 2)?,
+            Kind::Deconv => ops::conv_transpose2d(x, &w)?,
+        };
+        if let Some(norm) = &self.norm {
+            y = norm.forward(&y, pass)?;
+        }
+        if self.pool { ops::max_pool2x2(&y) } else { Ok(y) }
+    }
+}
+
+/// Batch norm followed by ReLU.
+#[derive(Debug)]
+struct Norm {
+    gamma: Var,
+    beta: Var,
+    running_mean: Var,
+    running_var: Var,
+    eps: f64,
+}
+
+impl Norm {
+    fn new(params: &mut Params, name: &str, channels: usize, eps: f64) -> Result<Self> {
+        Ok(Self {
+            gamma: params.constant(format!("{name}.weight"), channels, 1.0, true)?,
+            beta: params.constant(format!("{name}.bias"), channels, 0.0, true)?,
+            running_mean: params.constant(format!("{name}.running_mean"), channels, 0.0, false)?,
+            running_var: params.constant(format!("{name}.running_var"), channels, 1.0, false)?,
+            eps,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let (gamma, beta) = (pass.tensor(&self.gamma), pass.tensor(&self.beta));
+        let Some(momentum) = pass.momentum else {
+            let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
+            return ops::batch_norm_eval(x, &gamma, &beta, &mean, &var, self.eps, true);
+        };
+        let (y, stats) = ops::batch_norm_train(x, &gamma, &beta, self.eps, true)?;
+        // The running variance is the unbiased one, as in PyTorch.
+        let unbiased = (&stats.var * (stats.count as f64 / (stats.count.max(2) - 1) as f64))?;
+        for (running, batch) in [(&self.running_mean, &stats.mean), (&self.running_var, &unbiased)] {
+            let kept = (running.as_detached_tensor() * (1.0 - momentum))?;
+            running.set(&(kept + (batch.detach() * momentum)?)?)?;
+        }
+        Ok(y)
+    }
+}

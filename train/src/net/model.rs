@@ -1,0 +1,76 @@
+//! The whole network.
+
+use candle_core::{DType, Device, Result, Tensor};
+use manifests::run::{self, Model};
+
+use super::{
+    MULTIPLE,
+    background::BackgroundDecoder,
+    blocks::{Builder, Pass},
+    encoder::Encoder,
+    gradient::GradientDecoder,
+    layers,
+    params::Params,
+};
+
+/// CoRRN with its parameters.
+#[derive(Debug)]
+pub struct Corrn {
+    encoder: Encoder,
+    gradient: Option<GradientDecoder>,
+    background: BackgroundDecoder,
+    output: run::Output,
+    params: Params,
+}
+
+/// What the network gives for I.
+#[derive(Debug)]
+pub struct Output {
+    /// B, N x 3 x H x W.
+    pub background: Tensor,
+    /// R = I - B, N x 3 x H x W.
+    pub reflection: Tensor,
+    /// The gradient of B, N x 1 x H x W, in (0, 1); none without the gradient decoder.
+    pub gradient: Option<Tensor>,
+}
+
+impl Corrn {
+    /// A network with weights drawn from `seed`, as PyTorch initialises its layers.
+    ///
+    /// # Errors
+    /// What Candle answers, for instance when the device has no memory left.
+    pub fn new(model: &Model, seed: u64, dtype: DType, device: &Device) -> Result<Self> {
+        let mut params = Params::new(seed, dtype, device);
+        let table = layers(model).into_iter().map(|l| (l.name.clone(), l)).collect();
+        let mut b = Builder { params: &mut params, layers: table };
+        let encoder = Encoder::new(&mut b)?;
+        let gradient = if model.gradient_decoder { Some(GradientDecoder::new(&mut b)?) } else { None };
+        let background = BackgroundDecoder::new(&mut b, model.branches)?;
+        Ok(Self { encoder, gradient, background, output: model.output, params })
+    }
+
+    /// The network's numbers.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// I, N x 3 x H x W in [0, 1], to B, R and the gradient of B.
+    ///
+    /// # Errors
+    /// When the image is not N x 3 x H x W with H and W multiples of 32.
+    pub fn forward(&self, image: &Tensor, pass: Pass) -> Result<Output> {
+        let (_, c, h, w) = image.dims4()?;
+        if c != 3 || h == 0 || w == 0 || h % MULTIPLE != 0 || w % MULTIPLE != 0 {
+            candle_core::bail!("the network takes N x 3 x H x W with H and W multiples of {MULTIPLE}, not {c} x {h} x {w}");
+        }
+        let features = self.encoder.forward(image, pass)?;
+        let guidance = self.gradient.as_ref().map(|g| g.forward(&features, pass)).transpose()?;
+        let last = self.background.forward(&features, guidance.as_ref(), pass)?;
+        let rest = (image - &last)?;
+        let (background, reflection) = match self.output {
+            run::Output::Background => (last, rest),
+            run::Output::Residual => (rest, last),
+        };
+        Ok(Output { background, reflection, gradient: guidance.map(|g| g.gradient) })
+    }
+}

@@ -69,6 +69,13 @@ pub fn parse_yaml<T: Manifest>(text: &str, path: &Path) -> Result<T, Error> {
     Ok(value)
 }
 
+/// An error at a key of a manifest that was read from `path`, for rules that only the caller can check.
+pub fn error_at(path: &Path, error: CheckError) -> Error {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let (line, column) = locate::line_column(&text, &error.path);
+    invalid(path, line, column, format!("{}: {}", error.path, error.message))
+}
+
 fn invalid(path: &Path, line: usize, column: usize, message: String) -> Error {
     Error::Invalid { path: path.to_path_buf(), line, column, message }
 }

@@ -1,0 +1,71 @@
+//! `capture rehearse`: the body alone, its set moved by lines on the standard input.
+
+use std::io::{self, BufRead, Write};
+
+use manifests::plan::Subject;
+
+use super::{Body, Operator, Options};
+
+const HELP: &str = "scene ID | paper in|out | glass in|out | zoom MM | focus M | autofocus on|off | dial m|p | \
+                    battery PERCENT | press | unplug | status | help | quit";
+
+/// Runs a body until the standard input says `quit`, or until the process is stopped.
+///
+/// # Errors
+/// When the body does not start, or the standard output is closed.
+pub fn serve(options: Options) -> io::Result<()> {
+    let body = Body::start(options)?;
+    let port = body.port();
+    let mut out = io::stdout();
+    writeln!(out, "rehearsal camera on port {port}")?;
+    writeln!(out, "gphoto2 --camera \"Nikon DSC D5300\" --port ptpip:127.0.0.1:{port}:{port} --summary")?;
+    writeln!(out, "commands: {HELP}")?;
+    out.flush()?;
+    let operator = body.operator();
+    for line in io::stdin().lock().lines() {
+        match obey(&operator, &line?) {
+            Ok(Some(answer)) => writeln!(out, "{answer}")?,
+            Ok(None) => return Ok(()),
+            Err(message) => writeln!(out, "{message}; commands: {HELP}")?,
+        }
+        out.flush()?;
+    }
+    // No more commands, as under a service manager: serve on.
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Carries out a line. None when the body is to be switched off.
+fn obey(operator: &Operator, line: &str) -> Result<Option<String>, String> {
+    let mut words = line.split_whitespace();
+    let number = |word: &str, unit| word.parse::<f64>().map_err(|_| format!("`{word}` is not a number of {unit}"));
+    match (words.next(), words.next(), words.next()) {
+        (None, ..) => {}
+        (Some("scene"), Some(id), None) => operator.set_scene(id),
+        (Some("paper"), Some("in"), None) => operator.set_subject(Subject::Reflection),
+        (Some("paper"), Some("out"), None) => operator.set_subject(match operator.subject() {
+            Subject::Background => Subject::Background,
+            _ => Subject::Mixture,
+        }),
+        (Some("glass"), Some("in"), None) => operator.set_subject(match operator.subject() {
+            Subject::Reflection => Subject::Reflection,
+            _ => Subject::Mixture,
+        }),
+        (Some("glass"), Some("out"), None) => operator.set_subject(Subject::Background),
+        (Some("zoom"), Some(mm), None) => operator.set_focal_length(number(mm, "millimetres")?),
+        (Some("focus"), Some(m), None) => operator.set_focus(number(m, "metres")?),
+        (Some("autofocus"), Some(word @ ("on" | "off")), None) => operator.set_autofocus(word == "on"),
+        (Some("dial"), Some(word @ ("m" | "p")), None) => operator.set_manual_mode(word == "m"),
+        (Some("battery"), Some(percent), None) => {
+            operator.set_battery(number(percent, "percent")?.clamp(0.0, 100.0) as u8)
+        }
+        (Some("press"), None, None) => operator.press_shutter(),
+        (Some("unplug"), None, None) => operator.pull_cable(),
+        (Some("status"), None, None) => {}
+        (Some("help"), None, None) => return Ok(Some(HELP.into())),
+        (Some("quit"), None, None) => return Ok(None),
+        _ => return Err(format!("`{line}` is no command")),
+    }
+    Ok(Some(operator.status()))
+}

@@ -1,3 +1,5 @@
 //! The program `capture`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    capture::cli::main()
+}

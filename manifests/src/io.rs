@@ -69,11 +69,11 @@ pub fn parse_yaml<T: Manifest>(text: &str, path: &Path) -> Result<T, Error> {
     Ok(value)
 }
 
-/// The error of a rule that only a program can check (a folder that is empty), at the line of its key.
-pub fn reject(path: &Path, broken: &CheckError) -> Error {
+/// An error at a key of a manifest that was read from `path`, for rules that only the caller can check.
+pub fn error_at(path: &Path, error: CheckError) -> Error {
     let text = fs::read_to_string(path).unwrap_or_default();
-    let (line, column) = locate::line_column(&text, &broken.path);
-    invalid(path, line, column, format!("{}: {}", broken.path, broken.message))
+    let (line, column) = locate::line_column(&text, &error.path);
+    invalid(path, line, column, format!("{}: {}", error.path, error.message))
 }
 
 fn invalid(path: &Path, line: usize, column: usize, message: String) -> Error {

@@ -96,8 +96,9 @@ pub struct Shot {
     pub disagreements: Vec<String>,
     /// The files, first the one to look at.
     pub files: Vec<ShotFile>,
-    /// Figures from the pixels.
-    pub quality: ShotQuality,
+    /// Figures from the pixels; none where no file of the shot is a JPEG.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<ShotQuality>,
     /// When the file was stored, UTC, RFC 3339.
     pub stored: String,
 }
@@ -123,7 +124,7 @@ pub struct Settings {
 pub struct ShotFile {
     /// Path below the session's folder.
     pub path: RelPath,
-    /// Name on the camera.
+    /// Folder and name on the camera.
     pub camera_name: String,
     /// Length in bytes.
     pub bytes: u64,

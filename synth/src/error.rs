@@ -61,7 +61,7 @@ impl Error {
 
     /// A key of a manifest that does not fit the files that it names.
     pub(crate) fn key(file: &Path, key: &str, message: impl Into<String>) -> Self {
-        Self::Manifest(manifests::io::reject(file, &CheckError::new(key, message)))
+        Self::Manifest(manifests::io::error_at(file, CheckError::new(key, message)))
     }
 
     /// The program's exit code: 1 failed, 2 bad input, 3 stopped by the user.

@@ -83,7 +83,7 @@ pub(crate) fn open(file: &Path, overrides: &Overrides) -> Result<Opened, Error> 
         }
         named.for_each(|s| s.session = Some(text.clone()));
     }
-    recipe.check().map_err(|e| manifests::io::reject(file, &e))?;
+    recipe.check().map_err(|e| manifests::io::error_at(file, e))?;
     let root = match file.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),

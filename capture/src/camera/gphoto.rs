@@ -1,0 +1,360 @@
+//! A body on libgphoto2. The only file that names the crate `gphoto2` (LGPL-2.1).
+
+use std::{
+    fs::File,
+    io::Write,
+    path::Path,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use gphoto2::{
+    Context, camera::CameraEvent, error::ErrorKind, file::CameraFilePath, list::CameraDescriptor, widget::Widget,
+};
+use manifests::{
+    Digest, FNumber, FocalLength, Shutter,
+    plan::{CaptureTarget, Quality},
+    session::Settings,
+};
+
+use super::{Camera, CardFile, Choices, Error, Identity, Kind, Setting, Status};
+
+/// libgphoto2's names of the settings. `shutterspeed` would snap to the nearest without a word; `shutterspeed2` refuses.
+mod key {
+    pub(super) const SHUTTER: &str = "shutterspeed2";
+    pub(super) const F_NUMBER: &str = "f-number";
+    pub(super) const ISO: &str = "iso";
+    pub(super) const QUALITY: &str = "imagequality";
+    pub(super) const TARGET: &str = "capturetarget";
+    pub(super) const FOCAL_LENGTH: &str = "focallength";
+}
+
+/// The last words of libgphoto2: its error codes say less ("Unspecified error" for a full card).
+static WORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Catches libgphoto2's messages.
+struct Listener;
+
+impl log::Log for Listener {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::Level::Error
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        let text = record.args().to_string();
+        if let Ok(mut words) = WORDS.lock()
+            && !text.trim().is_empty()
+        {
+            words.push(text.trim().to_owned());
+        }
+    }
+    fn flush(&self) {}
+}
+
+/// libgphoto2, ready to connect.
+pub(crate) struct Library {
+    context: Context,
+}
+
+impl Library {
+    /// Loads libgphoto2. The listener must be there before the first context.
+    pub(crate) fn load() -> Result<Self, Error> {
+        if log::set_logger(&Listener).is_ok() {
+            log::set_max_level(log::LevelFilter::Error);
+        }
+        Ok(Self { context: Context::new().map_err(|e| said("load libgphoto2", &e))? })
+    }
+
+    /// Model and port of each camera on USB.
+    pub(crate) fn list(&self) -> Result<Vec<(String, String)>, Error> {
+        let found = self.context.list_cameras().wait().map_err(|e| said("list cameras", &e))?;
+        Ok(found.map(|c| (c.model, c.port)).collect())
+    }
+
+    /// Connects to a camera: by model and port, or the one on USB.
+    pub(crate) fn open(&self, model: Option<String>, port: Option<String>) -> Result<Body, Error> {
+        let (model, port) = match (model, port) {
+            (Some(model), Some(port)) => (model, port),
+            (_, port) => {
+                let found = self.list()?;
+                let here = found.iter().filter(|c| port.as_ref().is_none_or(|p| *p == c.1)).collect::<Vec<_>>();
+                match here.as_slice() {
+                    [one] => (*one).clone(),
+                    [] => {
+                        let on = port.map(|p| format!(" on {p}")).unwrap_or_default();
+                        return Err(Error::new(
+                            Kind::NotFound,
+                            format!("no camera found{on}: switch it on, plug it in, and see `capture doctor`"),
+                        ));
+                    }
+                    several => {
+                        let ports: Vec<&str> = several.iter().map(|c| c.1.as_str()).collect();
+                        return Err(Error::new(
+                            Kind::NotFound,
+                            format!("{} cameras found: say which with --camera {}", ports.len(), ports.join(" or ")),
+                        ));
+                    }
+                }
+            }
+        };
+        let what = format!("open {model} on {port}");
+        let camera = self
+            .context
+            .get_camera(&CameraDescriptor { model: model.clone(), port })
+            .wait()
+            .map_err(|e| said(&what, &e))?;
+        // get_camera does not connect: the first question does.
+        camera.storages().wait().map_err(|e| said(&what, &e))?;
+        Ok(Body { camera, model })
+    }
+}
+
+/// A connected body.
+pub(crate) struct Body {
+    camera: gphoto2::Camera,
+    model: String,
+}
+
+impl Body {
+    fn widget(&self, name: &str) -> Result<Widget, Error> {
+        self.camera.config_key::<Widget>(name).wait().map_err(|e| said(&format!("read {name}"), &e))
+    }
+
+    /// The value of a setting as text; none where the body does not have it.
+    fn text(&self, name: &str) -> Option<String> {
+        self.widget(name).ok().and_then(|w| text(&w))
+    }
+
+    fn set_text(&self, name: &str, value: &str) -> Result<(), Error> {
+        let what = format!("set {name} to {value}");
+        let widget = match self.widget(name)? {
+            Widget::Radio(w) => {
+                w.set_choice(value).map_err(|e| said(&what, &e))?;
+                Widget::Radio(w)
+            }
+            Widget::Text(w) => {
+                w.set_value(value).map_err(|e| said(&what, &e))?;
+                Widget::Text(w)
+            }
+            _ => return Err(Error::new(Kind::Refused, format!("cannot {what}: the body does not take it as text"))),
+        };
+        self.camera.set_config(&widget).wait().map_err(|e| {
+            // Reading it went well a moment ago, so bad parameters mean the value here, not a lost connection.
+            let refused = matches!(e.kind(), ErrorKind::BadParameters | ErrorKind::Other);
+            let mut e = said(&what, &e);
+            if refused && matches!(e.kind, Kind::Gone | Kind::Other) {
+                e.kind = Kind::Refused;
+            }
+            e
+        })
+    }
+
+    /// Reads events until none comes for `quiet`: what they announce would otherwise delay the next exposure.
+    fn drain(&self, quiet: Duration) -> Result<Vec<CameraFilePath>, Error> {
+        let mut files = Vec::new();
+        for _ in 0..200 {
+            match self.camera.wait_event(quiet).wait().map_err(|e| said("wait for the camera", &e))? {
+                CameraEvent::Timeout => break,
+                CameraEvent::NewFile(file) => files.push(file),
+                _ => {}
+            }
+        }
+        Ok(files)
+    }
+
+    fn file(&self, folder: &str, name: &str) -> Result<CardFile, Error> {
+        let info = self.camera.fs().file_info(folder, name).wait().map_err(|e| said(&format!("look at {name}"), &e))?;
+        Ok(CardFile { folder: folder.into(), name: name.into(), bytes: info.file().size().unwrap_or(0) })
+    }
+
+    fn walk(&self, folder: &str, files: &mut Vec<CardFile>) -> Result<(), Error> {
+        let what = format!("list {folder} on the card");
+        for name in self.camera.fs().list_files(folder).wait().map_err(|e| said(&what, &e))? {
+            files.push(self.file(folder, &name)?);
+        }
+        for name in self.camera.fs().list_folders(folder).wait().map_err(|e| said(&what, &e))? {
+            self.walk(&format!("{}/{name}", folder.trim_end_matches('/')), files)?;
+        }
+        Ok(())
+    }
+}
+
+impl Camera for Body {
+    fn identity(&mut self) -> Result<Identity, Error> {
+        let text = |name: &str| self.text(name).unwrap_or_default();
+        let model = Some(text("cameramodel")).filter(|m| !m.is_empty()).unwrap_or_else(|| self.model.clone());
+        Ok(Identity {
+            manufacturer: text("manufacturer"),
+            model,
+            serial: text("serialnumber"),
+            firmware: text("deviceversion"),
+        })
+    }
+
+    fn status(&mut self) -> Result<Status, Error> {
+        let storages = self.camera.storages().wait().map_err(|e| said("look at the card", &e))?;
+        let number = |name: &str| self.text(name).and_then(|t| t.trim_end_matches('%').trim().parse::<f64>().ok());
+        Ok(Status {
+            battery: number("batterylevel").map(|v| v.clamp(0.0, 100.0) as u8),
+            mode: self.text("expprogram"),
+            auto_iso: self.text("isoauto").map(|t| t == "On"),
+            focus_mode: self.text("focusmode"),
+            // The crate calls these kilobytes and answers bytes.
+            card_free: storages.iter().filter_map(|s| s.free_kb()).max(),
+            shots_left: number("availableshots").filter(|v| *v >= 0.0).map(|v| v as u64),
+        })
+    }
+
+    fn choices(&mut self) -> Result<Choices, Error> {
+        let list = |name: &str| match self.widget(name) {
+            Ok(Widget::Radio(w)) => w.choices_iter().collect(),
+            _ => Vec::new(),
+        };
+        let focal_length_mm = match self.widget(key::FOCAL_LENGTH) {
+            Ok(Widget::Range(w)) => {
+                let (range, _) = w.range_and_step();
+                Some((f64::from(*range.start()), f64::from(*range.end()))).filter(|(low, high)| high > low)
+            }
+            _ => None,
+        };
+        Ok(Choices {
+            shutter: list(key::SHUTTER).iter().filter_map(|t| t.parse().ok()).collect(),
+            f_number: list(key::F_NUMBER).iter().filter_map(|t| f_number(t)).collect(),
+            iso: list(key::ISO).iter().filter_map(|t| t.parse().ok()).collect(),
+            focal_length_mm,
+        })
+    }
+
+    fn settings(&mut self) -> Result<Settings, Error> {
+        let read = |name: &str| -> Result<String, Error> {
+            let widget = self.widget(name)?;
+            text(&widget).ok_or_else(|| Error::new(Kind::Other, format!("the camera's {name} has no value")))
+        };
+        let odd = |name: &str, value: &str| Error::new(Kind::Other, format!("the camera's {name} is `{value}`"));
+        let (shutter, stop, iso) = (read(key::SHUTTER)?, read(key::F_NUMBER)?, read(key::ISO)?);
+        Ok(Settings {
+            shutter: shutter.parse().map_err(|_| odd("shutter speed", &shutter))?,
+            f_number: f_number(&stop).ok_or_else(|| odd("f-number", &stop))?,
+            iso: iso.parse().map_err(|_| odd("ISO", &iso))?,
+            focal_length_mm: read(key::FOCAL_LENGTH)
+                .ok()
+                .and_then(|t| t.parse().ok())
+                .and_then(|mm: f64| FocalLength::new((mm * 100.0).round() / 100.0).ok()),
+        })
+    }
+
+    fn set(&mut self, setting: Setting) -> Result<(), Error> {
+        match setting {
+            Setting::Shutter(v) => {
+                // The body's own spelling of the same duration: it has `10/25`, a plan may say `2/5`.
+                let spelled = self.choices_of(key::SHUTTER).into_iter().find(|c| {
+                    c.parse::<Shutter>().is_ok_and(|c| crate::plan::same_shutter(c, v))
+                });
+                self.set_text(key::SHUTTER, &spelled.unwrap_or_else(|| v.to_string()))
+            }
+            Setting::FNumber(v) => {
+                let spelled = self
+                    .choices_of(key::F_NUMBER)
+                    .into_iter()
+                    .find(|c| f_number(c).is_some_and(|c| crate::plan::same_f_number(c, v)));
+                self.set_text(key::F_NUMBER, &spelled.unwrap_or_else(|| format!("f/{v}")))
+            }
+            Setting::Iso(v) => self.set_text(key::ISO, &v.to_string()),
+            Setting::Quality(v) => self.set_text(
+                key::QUALITY,
+                match v {
+                    Quality::JpegBasic => "JPEG Basic",
+                    Quality::JpegNormal => "JPEG Normal",
+                    Quality::JpegFine => "JPEG Fine",
+                    Quality::Nef => "NEF (Raw)",
+                    Quality::NefJpegFine => "NEF+Fine",
+                },
+            ),
+            Setting::Target(v) => self.set_text(
+                key::TARGET,
+                match v {
+                    CaptureTarget::Card => "Memory card",
+                    CaptureTarget::Memory => "Internal RAM",
+                },
+            ),
+        }
+    }
+
+    fn card(&mut self) -> Result<Vec<CardFile>, Error> {
+        self.drain(Duration::from_millis(10))?;
+        let mut files = Vec::new();
+        self.walk("/", &mut files)?;
+        Ok(files)
+    }
+
+    fn shoot(&mut self, shutter: Shutter, files: usize) -> Result<Vec<CardFile>, Error> {
+        self.drain(Duration::from_millis(5))?;
+        let first = self.camera.capture_image().wait().map_err(|e| said("take the photograph", &e))?;
+        let mut taken = vec![self.file(&first.folder(), &first.name())?];
+        // NEF+JPEG: the capture answers one file, events bring the other.
+        let deadline = Instant::now() + Duration::from_secs_f64(10.0 + shutter.seconds());
+        while taken.len() < files && Instant::now() < deadline {
+            for more in self.drain(Duration::from_millis(100))? {
+                if !taken.iter().any(|t| t.name == *more.name()) {
+                    taken.push(self.file(&more.folder(), &more.name())?);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    fn download(&mut self, file: &CardFile, to: &Path) -> Result<Digest, Error> {
+        let what = format!("download {}", file.name);
+        // Through memory, not `download_to`: a full disk must not look like a lost camera.
+        let got = self.camera.fs().download(&file.folder, &file.name).wait().map_err(|e| said(&what, &e))?;
+        let bytes = got.get_data(&self.camera).wait().map_err(|e| said(&what, &e))?;
+        let write = || File::create_new(to)?.write_all(&bytes);
+        write().map_err(|e| Error::new(Kind::Disk, format!("{}: cannot write: {e}", to.display())))?;
+        Ok(Digest::of(&bytes))
+    }
+}
+
+impl Body {
+    fn choices_of(&self, name: &str) -> Vec<String> {
+        match self.widget(name) {
+            Ok(Widget::Radio(w)) => w.choices_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn f_number(text: &str) -> Option<FNumber> {
+    FNumber::new(text.trim_start_matches("f/").parse().ok()?).ok()
+}
+
+fn text(widget: &Widget) -> Option<String> {
+    match widget {
+        Widget::Radio(w) => Some(w.choice()),
+        Widget::Text(w) => Some(w.value()),
+        Widget::Range(w) => Some(w.value().to_string()),
+        Widget::Toggle(w) => w.toggled().map(|on| if on { "On".into() } else { "Off".into() }),
+        _ => None,
+    }
+}
+
+/// libgphoto2's error with the last words that it said about it, and what kind it is.
+fn said(what: &str, e: &gphoto2::Error) -> Error {
+    let words = WORDS.lock().map(|mut w| w.drain(..).collect::<Vec<_>>()).unwrap_or_default();
+    let last = words.last().cloned().unwrap_or_default();
+    let lower = words.join(" ").to_lowercase();
+    let kind = match e.kind() {
+        _ if lower.contains("store full") || lower.contains("no space") => Kind::CardFull,
+        _ if lower.contains("focus") => Kind::OutOfFocus,
+        _ if lower.contains("busy") => Kind::Busy,
+        _ if lower.contains("not open") => Kind::Gone,
+        ErrorKind::IoUsbClaim | ErrorKind::IoLock => Kind::Claimed,
+        ErrorKind::ModelNotFound | ErrorKind::UnknownPort | ErrorKind::IoUsbFind => Kind::NotFound,
+        ErrorKind::CameraBusy => Kind::Busy,
+        ErrorKind::NoSpace => Kind::CardFull,
+        ErrorKind::Io | ErrorKind::IoRead | ErrorKind::IoWrite | ErrorKind::Timeout | ErrorKind::IoUpdate => Kind::Gone,
+        // After a disconnection libgphoto2 no longer knows any setting's name.
+        ErrorKind::BadParameters => Kind::Gone,
+        _ => Kind::Other,
+    };
+    let detail = if last.is_empty() { e.to_string() } else { format!("{e} ({last})") };
+    Error::new(kind, format!("cannot {what}: {detail}"))
+}

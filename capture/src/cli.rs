@@ -1,0 +1,182 @@
+//! The command line.
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::{
+    Error,
+    camera::{Address, host},
+    coverage, doctor, preview, rehearsal, review, shoot, signals, verify,
+};
+
+/// Tethers a camera and shoots reflection photographs in sweeps.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong use or bad input, 3 stopped with everything saved.
+#[derive(Debug, Parser)]
+#[command(name = "capture", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shoot a plan into a session's folder; run again, it continues where it stopped.
+    Run {
+        /// The plan, YAML.
+        plan: PathBuf,
+        /// The session's folder.
+        #[arg(long, value_name = "DIR")]
+        session: PathBuf,
+        /// usb, usb:BUS,DEV, ptpip:HOST[:PORT], or rehearsal[:SCENE.yaml], a simulated body.
+        #[arg(long, default_value = "usb")]
+        camera: Address,
+        /// Confirm every prompt.
+        #[arg(long)]
+        yes: bool,
+        /// Continue the session that is in the folder, as the command does anyway; refuse when there is none.
+        #[arg(long)]
+        resume: bool,
+        /// One JSON line a shot and a summary on the standard output; messages go to the standard error.
+        #[arg(long)]
+        json: bool,
+        /// Check plan and camera, list what would be shot, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Rehearsal camera: what goes wrong, YAML.
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
+        /// Rehearsal camera: exposures take their time.
+        #[arg(long)]
+        real_time: bool,
+    },
+    /// List a plan's shots and prompts with time and space; with --camera, check every value against the body's choices.
+    Plan {
+        /// The plan, YAML.
+        plan: PathBuf,
+        /// As for `run`.
+        #[arg(long)]
+        camera: Option<Address>,
+        /// One JSON line a shot, and one with the estimate.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read every stored file of a session again and report each difference.
+    Verify {
+        /// The session's folder.
+        session: PathBuf,
+        /// One JSON line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a contact sheet of a session as one HTML file.
+    Review {
+        /// The session's folder.
+        session: PathBuf,
+        /// The page; review.html in the session's folder when left out.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Count sessions against the shape of the RID data set and say what to shoot next.
+    Coverage {
+        /// The sessions' folders.
+        #[arg(required = true)]
+        sessions: Vec<PathBuf>,
+        /// One JSON line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the cameras on USB.
+    Cameras {
+        /// One JSON line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check libgphoto2, permissions, and programs that are in the way.
+    Doctor {
+        /// One JSON line a check.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Switch the rehearsal camera on for other programs, on loopback; commands are read from the standard input.
+    Rehearse {
+        /// What there is to photograph, YAML.
+        #[arg(long, value_name = "FILE")]
+        scene: Option<PathBuf>,
+        /// The TCP port; a free one when left out.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// What goes wrong, YAML.
+        #[arg(long, value_name = "FILE")]
+        faults: Option<PathBuf>,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The process that holds a camera.
+    #[command(name = host::SUBCOMMAND, hide = true)]
+    CameraHost,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    signals::file_size_limit_is_an_error();
+    let command = Cli::parse().command;
+    if matches!(command, Command::CameraHost) {
+        return host::serve();
+    }
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            // Nobody reads the standard error: the exit code still says it.
+            let _ = writeln!(std::io::stderr(), "capture: {e:#}");
+            ExitCode::from(e.downcast_ref::<Error>().map_or(1, Error::exit_code))
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run { plan, session, camera, yes, resume, json, dry_run, faults, real_time } => {
+            if resume && crate::session::read(&session)?.is_none() {
+                let message = format!("{}: no session to resume; leave --resume out to begin one", session.display());
+                return Err(Error::Input(message).into());
+            }
+            if (faults.is_some() || real_time) && !matches!(camera, Address::Rehearsal(_)) {
+                return Err(Error::Input("--faults and --real-time are for --camera rehearsal".into()).into());
+            }
+            if dry_run {
+                return Ok(preview::show(&plan, Some(&session), Some(&camera), json)?);
+            }
+            Ok(shoot::run(&shoot::Job { plan, session, camera, yes, json, faults, real_time })?)
+        }
+        Command::Plan { plan, camera, json } => Ok(preview::show(&plan, None, camera.as_ref(), json)?),
+        Command::Verify { session, json } => Ok(verify::verify(&session, json)?),
+        Command::Review { session, out } => Ok(review::write(&session, out)?),
+        Command::Coverage { sessions, json } => Ok(coverage::report(&sessions, json)?),
+        Command::Cameras { json } => Ok(doctor::cameras(json)?),
+        Command::Doctor { json } => Ok(doctor::doctor(json)?),
+        Command::Rehearse { scene, port, faults } => {
+            let options = rehearsal::Options {
+                scene: scene.as_deref().map(rehearsal::SceneFile::read).transpose().map_err(Error::from)?.unwrap_or_default(),
+                faults: faults.as_deref().map(rehearsal::Faults::read).transpose().map_err(Error::from)?.unwrap_or_default(),
+                port,
+                ..Default::default()
+            };
+            rehearsal::serve(options).context("the rehearsal camera")
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "capture", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::CameraHost => Ok(()),
+    }
+}

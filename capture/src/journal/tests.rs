@@ -1,0 +1,120 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use manifests::{
+    Digest, FNumber, FocalLength,
+    plan::{Light, Place, Subject},
+    session::ShotFile,
+};
+
+use super::*;
+
+fn settings() -> Settings {
+    Settings {
+        shutter: "1/60".parse().unwrap(),
+        f_number: FNumber::new(8.0).unwrap(),
+        iso: 100,
+        focal_length_mm: Some(FocalLength::new(35.0).unwrap()),
+    }
+}
+
+fn card(numbers: &[u32]) -> Vec<CardFile> {
+    let file = |n: &u32| CardFile { folder: "/DCIM".into(), name: format!("DSC_{n:04}.JPG"), bytes: 1000 + u64::from(*n) };
+    numbers.iter().map(file).collect()
+}
+
+fn shot(key: &str, file: &CardFile) -> Shot {
+    Shot {
+        index: 0,
+        key: key.into(),
+        scene: "hall".parse().unwrap(),
+        place: Place::Indoor,
+        light: Light::Bright,
+        tags: vec![],
+        subject: Subject::Reflection,
+        glass: None,
+        requested: settings(),
+        read_back: settings(),
+        exif: None,
+        disagreements: vec![],
+        files: vec![ShotFile {
+            path: format!("shots/{key}.jpg").parse().unwrap(),
+            camera_name: file.path(),
+            bytes: file.bytes,
+            blake3: Digest::of(key.as_bytes()),
+            width: 6,
+            height: 4,
+        }],
+        quality: None,
+        stored: "2026-01-01T00:00:00Z".into(),
+    }
+}
+
+#[test]
+fn a_shot_begun_and_not_recorded_is_in_doubt_and_its_file_is_fresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    journal.card(&card(&[1, 2])).unwrap();
+    journal.intend("a", settings()).unwrap();
+    journal.record(&shot("a", &card(&[3])[0])).unwrap();
+    assert_eq!(journal.in_doubt(), None);
+    journal.intend("b", settings()).unwrap();
+    drop(journal);
+
+    let journal = Journal::open(folder.path()).unwrap();
+    assert_eq!(journal.in_doubt().unwrap().key, "b");
+    assert!(journal.is_done("a") && !journal.is_done("b"));
+    // 1 and 2 were there before, 3 is recorded; 4 came since.
+    assert_eq!(journal.fresh(&card(&[1, 2, 3, 4])), [card(&[4])]);
+}
+
+#[test]
+fn a_look_at_the_card_ends_the_doubt() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    journal.intend("a", settings()).unwrap();
+    journal.card(&card(&[7])).unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    assert_eq!(journal.in_doubt(), None);
+    assert!(journal.fresh(&card(&[7])).is_empty());
+}
+
+#[test]
+fn the_files_of_one_release_stay_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let mut files = card(&[2, 1]);
+    files.push(CardFile { folder: "/DCIM".into(), name: "DSC_0002.NEF".into(), bytes: 9 });
+    let names: Vec<Vec<String>> =
+        journal.fresh(&files).iter().map(|g| g.iter().map(|f| f.name.clone()).collect()).collect();
+    assert_eq!(names, [vec!["DSC_0001.JPG".to_owned()], vec!["DSC_0002.JPG".into(), "DSC_0002.NEF".into()]]);
+}
+
+#[test]
+fn every_prefix_of_a_journal_is_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    journal.card(&card(&[1])).unwrap();
+    for (n, key) in [(2, "a"), (3, "b")] {
+        journal.intend(key, settings()).unwrap();
+        journal.record(&shot(key, &card(&[n])[0])).unwrap();
+    }
+    drop(journal);
+    for name in [SHOTS_FILE, INTENTS_FILE] {
+        let whole = std::fs::read(folder.path().join(name)).unwrap();
+        for cut in 0..=whole.len() {
+            let torn = tempfile::tempdir().unwrap();
+            for file in [SHOTS_FILE, INTENTS_FILE] {
+                std::fs::copy(folder.path().join(file), torn.path().join(file)).unwrap();
+            }
+            std::fs::write(torn.path().join(name), &whole[..cut]).unwrap();
+            let mut journal = Journal::open(torn.path()).unwrap();
+            let before = journal.done();
+            journal.record(&shot("later", &card(&[9])[0])).unwrap();
+            // What was written behind the tear is read again, and the whole lines before it are still there.
+            let again = Journal::open(torn.path()).unwrap();
+            assert_eq!(again.done(), before + 1, "{name} cut at {cut}");
+            let lines = whole[..cut].iter().filter(|b| **b == b'\n').count();
+            assert!(name == INTENTS_FILE || before == lines, "{name} cut at {cut}");
+        }
+    }
+}

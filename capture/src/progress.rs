@@ -1,0 +1,123 @@
+//! What a person sees while shots come in: a bar with rate and time left on a terminal, plain lines in a pipe, JSON
+//! lines where a script reads.
+
+use std::{
+    io::{IsTerminal, Write},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use manifests::session::Shot;
+use serde::Serialize;
+
+/// Where progress goes. Messages go to the standard error, results to the standard output.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    json: bool,
+    total: usize,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Summary {
+    /// Shots in the plan.
+    pub(crate) planned: usize,
+    /// Shots stored, earlier runs included.
+    pub(crate) stored: usize,
+    /// Shots stored by this run.
+    pub(crate) shot: usize,
+    /// Of these, photographs that were found on the card after an interruption.
+    pub(crate) rescued: usize,
+    /// Of these, shots whose settings disagree.
+    pub(crate) disagreements: usize,
+    /// Bytes stored by this run.
+    pub(crate) bytes: u64,
+    /// Seconds of this run.
+    pub(crate) seconds: f64,
+    /// Whether every shot of the plan is stored.
+    pub(crate) complete: bool,
+}
+
+impl Progress {
+    /// `total` shots, `done` of them stored by earlier runs.
+    pub(crate) fn new(json: bool, total: usize, done: usize) -> Self {
+        let bar = (std::io::stderr().is_terminal() && !json).then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template(
+                "{bar:24} {pos}/{len}  {per_sec:.1}  {elapsed_precise} elapsed, {eta_precise} left  {wide_msg}",
+            );
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_position(done as u64);
+            bar.reset_eta();
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        Self { bar, json, total }
+    }
+
+    /// A message.
+    pub(crate) fn note(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// What the operator is to do.
+    pub(crate) fn prompt(&self, text: &str) {
+        self.note(&format!("> {text}"));
+    }
+
+    /// A shot is stored.
+    pub(crate) fn shot(&self, shot: &Shot, done: usize) {
+        let path = shot.files.first().map_or("", |f| f.path.as_str());
+        let figures = shot.quality.map_or(String::new(), |q| {
+            format!("  level {:.3}, clipped {:.1} %, sharpness {:.4}", q.level, 100.0 * q.clipped, q.sharpness)
+        });
+        for words in &shot.disagreements {
+            self.note(&format!("{path}: {words}"));
+        }
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(done as u64);
+                bar.set_message(format!("{path}{figures}"));
+            }
+            None if self.json => self.line(shot),
+            None => eprintln!("{done}/{}  {path}{figures}", self.total),
+        }
+    }
+
+    /// The end.
+    pub(crate) fn end(&self, summary: &Summary) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if self.json {
+            self.line(&serde_json::json!({ "summary": summary }));
+        } else {
+            let mut out = std::io::stdout().lock();
+            let rescued = match summary.rescued {
+                0 => String::new(),
+                n => format!(", {n} of them found on the card"),
+            };
+            // The pipe's reader may be gone: the session is complete all the same.
+            let _ = writeln!(
+                out,
+                "{} of {} shots stored ({} in this run{rescued}, {} in {}), {} with disagreements",
+                summary.stored,
+                summary.planned,
+                summary.shot,
+                crate::clock::size(summary.bytes),
+                crate::clock::duration(summary.seconds),
+                summary.disagreements
+            );
+        }
+    }
+
+    fn line<T: Serialize>(&self, value: &T) {
+        if let Ok(text) = serde_json::to_string(value) {
+            // As above.
+            let _ = writeln!(std::io::stdout().lock(), "{text}");
+        }
+    }
+}

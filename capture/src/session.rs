@@ -1,0 +1,109 @@
+//! A session's folder: one program at a time, one plan, one camera.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use manifests::{
+    Manifest,
+    plan::Plan,
+    read_yaml,
+    session::{CameraIdentity, CameraKind, SESSION_FILE, Session},
+    write_yaml,
+};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::{Error, camera::Identity, clock};
+
+/// A session's folder, locked for this program.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    /// The folder.
+    pub(crate) root: PathBuf,
+    /// What an earlier run wrote.
+    begun: Option<Session>,
+    _lock: File,
+}
+
+impl Folder {
+    /// Opens or creates the folder, and refuses one that holds a session of another plan or is in use.
+    pub(crate) fn open(root: &Path, plan: &Plan) -> Result<Self, Error> {
+        fs::create_dir_all(root).map_err(manifests::Error::io(root, "create"))?;
+        let path = root.join(".lock");
+        let lock = File::create(&path).map_err(manifests::Error::io(&path, "create"))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            Error::Failed(format!("{}: another `capture` is shooting into this session; let it end first", root.display()))
+        })?;
+        let begun = read(root)?;
+        if let Some(what) = begun.as_ref().and_then(|s| difference(&s.plan, plan)) {
+            return Err(Error::Input(format!(
+                "{}: this session was begun with another plan ({what}); give the changed plan a folder of its own with --session",
+                root.join(SESSION_FILE).display()
+            )));
+        }
+        Ok(Self { root: root.to_path_buf(), begun, _lock: lock })
+    }
+
+    /// Writes `session.yaml`, or checks that the camera is the one that the session was begun with.
+    pub(crate) fn begin(&self, plan: &Plan, kind: CameraKind, who: &Identity) -> Result<(), Error> {
+        let camera = CameraIdentity {
+            kind,
+            manufacturer: who.manufacturer.clone(),
+            model: who.model.clone(),
+            serial: who.serial.clone(),
+            firmware: who.firmware.clone(),
+        };
+        match &self.begun {
+            Some(s) if (s.camera.kind, &s.camera.serial) != (kind, &camera.serial) => Err(Error::Input(format!(
+                "{}: this session was begun with {} {} (serial {}), and this is {} (serial {}); give it a folder of its own with --session",
+                self.root.join(SESSION_FILE).display(),
+                s.camera.manufacturer,
+                s.camera.model,
+                s.camera.serial,
+                camera.model,
+                camera.serial
+            ))),
+            Some(_) => Ok(()),
+            None => {
+                let session = Session {
+                    version: Session::VERSION,
+                    program: format!("capture {}", env!("CARGO_PKG_VERSION")),
+                    begun: clock::now(),
+                    camera,
+                    plan: plan.clone(),
+                };
+                Ok(write_yaml(&self.root.join(SESSION_FILE), &session)?)
+            }
+        }
+    }
+}
+
+/// The session in a folder; none where there is none yet.
+pub(crate) fn read(root: &Path) -> Result<Option<Session>, Error> {
+    let path = root.join(SESSION_FILE);
+    if path.exists() { Ok(Some(read_yaml(&path)?)) } else { Ok(None) }
+}
+
+/// The session in a folder that must hold one.
+pub(crate) fn expect(root: &Path) -> Result<Session, Error> {
+    read(root)?.ok_or_else(|| {
+        let hint = "`capture run PLAN --session DIR` makes one";
+        Error::Input(format!("{}: holds no session: there is no {SESSION_FILE}; {hint}", root.display()))
+    })
+}
+
+/// The first part in which two plans differ.
+fn difference(old: &Plan, new: &Plan) -> Option<String> {
+    let names = || format!("`{}`, not `{}`", old.name, new.name);
+    [
+        (old.name != new.name).then(names),
+        (old.camera != new.camera).then(|| "camera differs".into()),
+        (old.glass != new.glass).then(|| "glass differs".into()),
+        (old.scenes != new.scenes).then(|| "scenes differ".into()),
+        (old.sweeps != new.sweeps).then(|| "sweeps differ".into()),
+    ]
+    .into_iter()
+    .flatten()
+    .next()
+}

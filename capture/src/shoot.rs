@@ -1,0 +1,172 @@
+//! The main path: plan, prompt, set, read back, shoot, download, verify, record.
+
+mod take;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use manifests::{plan::Plan, read_yaml};
+
+use crate::{
+    Error,
+    camera::{Address, Camera, Setting},
+    journal::Journal,
+    operator::Operator,
+    plan::{self, PlannedShot, Setup},
+    preflight,
+    progress::{Progress, Summary},
+    session::Folder,
+    signals::Stop,
+    tether::{Tether, wait},
+};
+use take::Shooter;
+
+/// A session to shoot.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The plan's file.
+    pub plan: PathBuf,
+    /// The session's folder.
+    pub session: PathBuf,
+    /// The camera.
+    pub camera: Address,
+    /// Confirm every prompt.
+    pub yes: bool,
+    /// JSON lines on the standard output.
+    pub json: bool,
+    /// A file of faults for the rehearsal camera.
+    pub faults: Option<PathBuf>,
+    /// Whether the rehearsal camera takes its time.
+    pub real_time: bool,
+}
+
+/// Shoots what a plan asks for and a session does not have yet.
+///
+/// # Errors
+/// [`Error`]; what was stored stays, and the same call continues behind it.
+pub fn run(job: &Job) -> Result<(), Error> {
+    let stop = Stop::listen()?;
+    let plan: Plan = read_yaml(&job.plan)?;
+    let shots = plan::list(&plan);
+    let folder = Folder::open(&job.session, &plan)?;
+    let mut journal = Journal::open(&folder.root)?;
+    let pending: Vec<&PlannedShot> = shots.iter().filter(|s| !journal.is_done(&s.key)).collect();
+    let progress = Progress::new(job.json, shots.len(), journal.done());
+    let (begun, done_before) = (Instant::now(), journal.done());
+    let mut summary = Summary {
+        planned: shots.len(),
+        stored: done_before,
+        shot: 0,
+        rescued: 0,
+        disagreements: 0,
+        bytes: 0,
+        seconds: 0.0,
+        complete: pending.is_empty(),
+    };
+    if pending.is_empty() {
+        progress.end(&summary);
+        return Ok(());
+    }
+
+    let initial = vec![Setting::Target(plan.camera.capture_target), Setting::Quality(plan.camera.quality)];
+    let card = folder.root.join(".rehearsal-card");
+    let mut tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time)?;
+    let operator = Operator::new(job.yes, tether.set());
+    ready(job, &plan, &pending, &mut tether, &progress, &stop)?;
+    let who = tether.steadily(&progress, &stop, |c| c.identity())?;
+    folder.begin(&plan, job.camera.kind(), &who)?;
+
+    let mut shooter = Shooter::new(&plan, job, &folder.root, tether, &progress, &stop);
+    let ended = shooter.shoot_all(&pending, &operator, &mut journal, &mut summary);
+    summary.stored = journal.done();
+    summary.shot = journal.done() - done_before;
+    summary.seconds = begun.elapsed().as_secs_f64();
+    summary.complete = summary.stored == summary.planned;
+    progress.end(&summary);
+    ended.map_err(|e| and_how_to_continue(e, &summary))
+}
+
+impl Shooter<'_> {
+    /// Every shot that is pending, setup by setup.
+    fn shoot_all(
+        &mut self,
+        pending: &[&PlannedShot],
+        operator: &Operator,
+        journal: &mut Journal,
+        summary: &mut Summary,
+    ) -> Result<(), Error> {
+        self.note_card(journal)?;
+        let mut setup: Option<Setup> = None;
+        for group in pending.chunk_by(|a, b| a.setup(self.plan) == b.setup(self.plan)) {
+            let next = group[0].setup(self.plan);
+            self.arrange(operator, setup.as_ref(), &next, group)?;
+            setup = Some(next);
+            for shot in group {
+                self.stop.check()?;
+                let record = self.take_and_store(shot, journal, summary)?;
+                journal.record(&record)?;
+                self.progress.shot(&record, journal.done());
+            }
+        }
+        Ok(())
+    }
+
+    /// Prompts, then checks what the camera says about it: the zoom, and the f-numbers that depend on it.
+    fn arrange(
+        &mut self,
+        operator: &Operator,
+        from: Option<&Setup>,
+        to: &Setup,
+        group: &[&PlannedShot],
+    ) -> Result<(), Error> {
+        operator.arrange(self.plan, from, to, self.progress, self.stop)?;
+        let mut zoom = self.ask(|c| c.settings())?.focal_length_mm;
+        while let (Some(wanted), Some(stands)) = (to.focal_length, zoom)
+            && !plan::same_focal_length(wanted, stands)
+        {
+            let words = format!("the lens stands at {stands} mm and the plan wants {wanted} mm");
+            if !operator.is_person() {
+                return Err(Error::Failed(format!("{words}: with --yes nobody turns the ring")));
+            }
+            operator.confirm(&format!("No: {words}. Turn the zoom ring."), self.progress, self.stop)?;
+            zoom = self.ask(|c| c.settings())?.focal_length_mm;
+        }
+        let choices = self.ask(|c| c.choices())?;
+        plan::check(self.plan_path, group, &choices, zoom.or(to.focal_length))?;
+        wait(Duration::from_secs_f64(self.plan.camera.settle_seconds), self.stop)
+    }
+}
+
+/// Refuses what the camera does not have, and what would be in vain, before the first shot.
+fn ready(
+    job: &Job,
+    plan: &Plan,
+    pending: &[&PlannedShot],
+    tether: &mut Tether,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(), Error> {
+    let (status, choices, settings) =
+        tether.steadily(progress, stop, |c| Ok((c.status()?, c.choices()?, c.settings()?)))?;
+    plan::check(&job.plan, pending, &choices, settings.focal_length_mm)?;
+    let estimate = plan::estimate(plan, pending, status.bytes_each());
+    let found = preflight::findings(plan, &status, &estimate, preflight::disk_free(&job.session));
+    preflight::judge(&found, progress)
+}
+
+/// Adds to what ended a session how it goes on.
+fn and_how_to_continue(e: Error, summary: &Summary) -> Error {
+    let (stored, planned) = (summary.stored, summary.planned);
+    match e {
+        Error::Stopped(_) => Error::Stopped(format!(
+            "stopped with {stored} of {planned} shots stored and nothing lost; run the same command again to continue"
+        )),
+        Error::Input(_) => e,
+        Error::Manifest(ref inner) if inner.is_bad_input() => e,
+        e => Error::Failed(format!(
+            "{e}; {stored} of {planned} shots are stored, and running the same command again continues from there"
+        )),
+    }
+}

@@ -1,0 +1,92 @@
+//! What cannot be shot is refused in one sentence, before the first shot.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::process::Command;
+
+use support::{Bench, PLAN, capture, ending, text};
+
+/// Runs a plan that must be refused; answers the sentence.
+fn refused(plan: &str) -> String {
+    let bench = Bench::new(plan);
+    let (code, message) = ending(&bench.run());
+    assert_eq!(code, 2, "{message}");
+    assert!(bench.shots().is_empty());
+    assert_eq!(message.trim().lines().count(), 1, "{message}");
+    message
+}
+
+#[test]
+fn values_that_the_camera_does_not_have_are_named_with_the_nearest() {
+    let message = refused(&PLAN.replace("1/60, 1/15", "1/60, 1/75"));
+    assert!(message.contains("plan.yaml:7:") && message.contains("no shutter speed 1/75; the nearest is 1/80"), "{message}");
+    let message = refused(&PLAN.replace("[5.6, 11]", "[7.5, 11]"));
+    assert!(message.contains("plan.yaml:7:") && message.contains("no f-number 7.5; the nearest is 7.1"), "{message}");
+    let message = refused(&PLAN.replace("iso: [200]", "iso: [210]"));
+    assert!(message.contains("plan.yaml:9:") && message.contains("no ISO 210; the nearest is 200"), "{message}");
+    let message = refused(&PLAN.replace("[24, 50]", "[24, 85]"));
+    assert!(message.contains("no 85 mm: it reaches from 18 to 55 mm"), "{message}");
+}
+
+#[test]
+fn plans_that_are_none_are_refused_with_line_and_column() {
+    let message = refused(&PLAN.replace("shutter: [1/30]", "shuter: [1/30]"));
+    assert!(message.contains("plan.yaml:8:") && message.contains("did you mean `shutter`?"), "{message}");
+    let bench = Bench::new(PLAN);
+    std::fs::remove_file(bench.plan()).unwrap();
+    let (code, message) = ending(&bench.run());
+    assert_eq!(code, 2);
+    assert!(message.contains("plan.yaml: cannot read: No such file"), "{message}");
+}
+
+#[test]
+fn a_session_of_another_plan_is_refused_with_what_differs() {
+    let plan = PLAN.replace("[1/60, 1/15], f_number: [5.6, 11]", "[1/60], f_number: [11]");
+    let bench = Bench::new(&plan);
+    assert_eq!(bench.run().status.code(), Some(0));
+    let before = bench.shots();
+    std::fs::write(bench.plan(), plan.replace("f_number: [8]", "f_number: [9]")).unwrap();
+    let (code, message) = ending(&bench.run());
+    assert_eq!(code, 2);
+    assert!(message.contains("begun with another plan (sweeps differ)"), "{message}");
+    assert_eq!(bench.shots(), before);
+}
+
+#[test]
+fn commands_on_folders_without_a_session_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["verify", "review", "coverage"] {
+        let output = capture().arg(command).arg(folder.path()).output().unwrap();
+        let (code, message) = ending(&output);
+        assert_eq!(code, 2, "{command}: {message}");
+        assert!(message.contains("holds no session"), "{command}: {message}");
+    }
+}
+
+#[test]
+fn without_a_person_and_without_yes_nothing_is_shot() {
+    let bench = Bench::new(PLAN);
+    let mut command = capture();
+    command.arg("run").arg(bench.plan()).arg("--session").arg(bench.session()).args(["--camera", "rehearsal"]);
+    let (code, message) = ending(&command.output().unwrap());
+    assert_eq!(code, 2, "{message}");
+    assert!(message.contains("--yes"), "{message}");
+    assert!(bench.shots().is_empty());
+}
+
+#[test]
+fn a_disk_that_takes_no_more_loses_nothing() {
+    let bench = Bench::new(PLAN);
+    let run = bench.command();
+    let mut limited = Command::new("bash");
+    // In kilobytes: the journal's first lines fit, a photograph does not.
+    limited.args(["-c", "ulimit -f 24; exec \"$@\"", "bash"]).arg(run.get_program()).args(run.get_args());
+    let output = limited.output().unwrap();
+    let (code, message) = ending(&output);
+    assert_eq!(code, 1, "{message}");
+    assert!(message.contains("File too large") && message.contains("continues from there"), "{message}");
+    assert!(bench.shots().len() < support::SHOTS, "{}", text(&output.stdout));
+    assert_eq!(bench.run().status.code(), Some(0));
+    bench.assert_complete(support::SHOTS);
+}

@@ -1,0 +1,89 @@
+//! A session from the first prompt to the contact sheet, on the rehearsal camera.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+
+use support::{Bench, PLAN, SHOTS, capture, ending, text, verify};
+
+#[test]
+fn a_session_is_shot_verified_reviewed_and_not_shot_twice() {
+    let bench = Bench::new(PLAN);
+    let first = bench.run();
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    bench.assert_complete(SHOTS);
+    // A line a shot and the summary, all JSON.
+    let lines: Vec<serde_json::Value> =
+        text(&first.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), SHOTS + 1);
+    assert_eq!(lines[SHOTS]["summary"]["complete"], true);
+    assert!(text(&first.stderr).contains("> Go to scene hall. Put the glass before the lens and hang the black paper"));
+
+    // What a photograph shows follows from what was asked for.
+    let shots = bench.shots();
+    let level = |shutter: &str, f: f64| {
+        let found = shots.iter().find(|s| {
+            let q = &s.requested;
+            s.index < 4 && q.shutter.to_string() == shutter && q.f_number.get() == f
+        });
+        found.unwrap().quality.unwrap().level
+    };
+    assert!(level("1/15", 5.6) > level("1/60", 5.6) && level("1/60", 5.6) > level("1/60", 11.0));
+    for shot in &shots {
+        let file = &shot.files[0];
+        let mode = std::fs::metadata(file.path.under(&bench.session())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o222, 0, "{} can be written", file.path);
+        assert!(file.width > 100 && file.height > 100);
+        assert_eq!(shot.exif.unwrap().iso, shot.requested.iso);
+    }
+
+    let again = bench.run();
+    assert_eq!(again.status.code(), Some(0));
+    assert_eq!(bench.shots(), shots);
+
+    let page = bench.folder.path().join("page.html");
+    let review = capture().arg("review").arg(bench.session()).arg("--out").arg(&page).output().unwrap();
+    assert_eq!(review.status.code(), Some(0), "{}", text(&review.stderr));
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(html.matches("data:image/jpeg;base64,").count(), SHOTS);
+    assert!(!html.contains("http://") && !html.contains("https://"), "the page needs nothing from elsewhere");
+
+    let coverage = capture().args(["coverage", "--json"]).arg(bench.session()).output().unwrap();
+    let counts: serde_json::Value = serde_json::from_slice(&coverage.stdout).unwrap();
+    assert_eq!((&counts["reflections"], &counts["light"]["dark"]), (&16.into(), &8.into()));
+    assert_eq!(counts["next"][0], "1992 more bright reflections");
+}
+
+#[test]
+fn verify_finds_a_changed_a_missing_and_an_unknown_file() {
+    let plan = PLAN.replace("[1/60, 1/15], f_number: [5.6, 11]", "[1/60], f_number: [11]");
+    let bench = Bench::new(&plan);
+    assert_eq!(bench.run().status.code(), Some(0));
+    let paths: Vec<_> = bench.shots().iter().map(|s| s.files[0].path.clone()).collect();
+    let (changed, missing) = (paths[0].under(&bench.session()), paths[1].under(&bench.session()));
+    let mut bytes = std::fs::read(&changed).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::set_permissions(&changed, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&changed, bytes).unwrap();
+    std::fs::remove_file(&missing).unwrap();
+    std::fs::write(bench.session().join("shots/hall/stray.jpg"), "stray").unwrap();
+
+    let output = verify(&bench.session());
+    let report = text(&output.stdout);
+    assert_eq!(ending(&output).0, 1);
+    assert!(report.contains(&format!("{}: has hash", paths[0])), "{report}");
+    assert!(report.contains(&format!("{}: No such file", paths[1])), "{report}");
+    assert!(report.contains("shots/hall/stray.jpg: is recorded by no shot"), "{report}");
+    assert!(report.contains("3 differences"), "{report}");
+}
+
+#[test]
+fn a_dry_run_shoots_nothing() {
+    let bench = Bench::new(PLAN);
+    let output = bench.command().arg("--dry-run").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), SHOTS + 1);
+    assert!(!bench.session().exists());
+}

@@ -1,0 +1,113 @@
+//! The program as a process, on the rehearsal camera, through the real libgphoto2.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use manifests::{
+    Digest, read_log, read_yaml,
+    session::{SHOTS_FILE, Session, Shot},
+};
+use tempfile::TempDir;
+
+/// Two scenes, three subjects, two zooms: 2 x (2 x 2 x 2) + 2 + 1 shots.
+pub const PLAN: &str = "version: 1
+name: small
+scenes:
+  - { id: hall, place: indoor, light: bright }
+  - { id: roof, place: outdoor, light: dark }
+sweeps:
+  - { subject: reflection, shutter: [1/60, 1/15], f_number: [5.6, 11], focal_length_mm: [24, 50] }
+  - { subject: background, shutter: [1/30], f_number: [8], focal_length_mm: [35] }
+  - { subject: mixture, scenes: [hall], shutter: [10/25], f_number: [16], iso: [200], focal_length_mm: [50] }
+";
+/// Shots of [`PLAN`].
+pub const SHOTS: usize = 19;
+
+/// A plan and a session's folder, and the command that shoots the one into the other.
+pub struct Bench {
+    pub folder: TempDir,
+    extra: Vec<String>,
+}
+
+impl Bench {
+    pub fn new(plan: &str) -> Self {
+        let bench = Self { folder: tempfile::tempdir().unwrap(), extra: Vec::new() };
+        std::fs::write(bench.plan(), plan).unwrap();
+        bench
+    }
+
+    /// With a file of faults, given as the list below `faults:`.
+    pub fn with_faults(plan: &str, faults: &str) -> Self {
+        let mut bench = Self::new(plan);
+        let path = bench.folder.path().join("faults.yaml");
+        std::fs::write(&path, format!("version: 1\nfaults:\n{faults}")).unwrap();
+        bench.extra = vec!["--faults".into(), path.display().to_string()];
+        bench
+    }
+
+    pub fn plan(&self) -> PathBuf {
+        self.folder.path().join("plan.yaml")
+    }
+    pub fn session(&self) -> PathBuf {
+        self.folder.path().join("session")
+    }
+
+    /// The command that shoots, not yet run.
+    pub fn command(&self) -> Command {
+        let mut command = capture();
+        command.arg("run").arg(self.plan()).arg("--session").arg(self.session());
+        command.args(["--camera", "rehearsal", "--yes", "--json"]).args(&self.extra);
+        command
+    }
+
+    pub fn run(&self) -> Output {
+        self.command().output().unwrap()
+    }
+
+    pub fn shots(&self) -> Vec<Shot> {
+        read_log(&self.session().join(SHOTS_FILE)).unwrap().rows
+    }
+
+    /// Every shot of the plan exactly once, every file as recorded, none that no shot names, and nothing mislabelled.
+    pub fn assert_complete(&self, shots: usize) {
+        let session: Session = read_yaml(&self.session().join("session.yaml")).unwrap();
+        let planned: HashSet<String> = capture::plan::list(&session.plan).into_iter().map(|s| s.key).collect();
+        let stored = self.shots();
+        let keys: HashSet<String> = stored.iter().map(|s| s.key.clone()).collect();
+        assert_eq!((stored.len(), planned.len()), (shots, shots));
+        assert_eq!(keys, planned);
+        for shot in &stored {
+            assert_eq!(shot.disagreements, Vec::<String>::new(), "{}", shot.key);
+            for file in &shot.files {
+                assert_eq!(Digest::of_file(&file.path.under(&self.session())).unwrap(), file.blake3, "{}", file.path);
+            }
+        }
+        let hashes: HashSet<Digest> = stored.iter().flat_map(|s| &s.files).map(|f| f.blake3).collect();
+        assert_eq!(hashes.len(), stored.len(), "two shots share a photograph");
+        let verify = verify(&self.session());
+        assert!(verify.status.success(), "{}", text(&verify.stdout));
+    }
+}
+
+pub fn capture() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_capture"));
+    command.stdin(Stdio::null());
+    command
+}
+
+pub fn verify(session: &Path) -> Output {
+    capture().arg("verify").arg(session).output().unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Exit code and the standard error.
+pub fn ending(output: &Output) -> (i32, String) {
+    (output.status.code().unwrap_or(-1), text(&output.stderr))
+}

@@ -83,8 +83,10 @@ pub fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(e) => {
-            eprintln!("synth: {e:#}");
-            ExitCode::from(e.downcast_ref::<Error>().map_or(1, Error::exit_code))
+            // Our own sentences hold their causes already.
+            let known = e.downcast_ref::<Error>();
+            eprintln!("synth: {}", known.map_or_else(|| format!("{e:#}"), ToString::to_string));
+            ExitCode::from(known.map_or(1, Error::exit_code))
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Reads a built data set; also decides whether a build may go on in a folder.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
 use manifests::{
-    Manifest,
+    Digest, Manifest,
     dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, SourceImage, Split},
     recipe::Recipe,
 };
@@ -134,14 +135,15 @@ fn difference(there: &Dataset, now: &Dataset) -> Option<String> {
     if let Some(key) = first_key(&placeless(&there.recipe), &placeless(&now.recipe), String::new()) {
         return Some(format!("the data set here has another `{key}` in its recipe"));
     }
-    for (layer, a, b) in
-        [("background", &there.backgrounds, &now.backgrounds), ("reflection", &there.reflections, &now.reflections)]
-    {
-        if let Some(which) = first_source(a, b) {
-            return Some(format!("the {layer} {which}"));
-        }
-    }
-    None
+    let layers =
+        [("background", &there.backgrounds, &now.backgrounds), ("reflection", &there.reflections, &now.reflections)];
+    // A source that came or went changes the splits of others: it is told first.
+    layers.iter().find_map(|(layer, a, b)| other_files(a, b).map(|which| format!("the {layer} {which}"))).or_else(
+        || {
+            (layers[0].1 != layers[0].2 || layers[1].1 != layers[1].2)
+                .then(|| "its sources are described differently".into())
+        },
+    )
 }
 
 /// The path of the first key whose values differ.
@@ -163,18 +165,20 @@ fn first_key(a: &serde_json::Value, b: &serde_json::Value, at: String) -> Option
     }
 }
 
-/// The first source that differs, as the end of a sentence.
-fn first_source(there: &[SourceImage], now: &[SourceImage]) -> Option<String> {
-    let named = |list: &[SourceImage], s: &SourceImage| list.iter().any(|o| (o.source, &o.path) == (s.source, &s.path));
-    if let Some(gone) = there.iter().find(|s| !named(now, s)) {
-        return Some(format!("{} is in the data set here and no longer among the sources", gone.path));
-    }
-    if let Some(new) = now.iter().find(|s| !named(there, s)) {
-        return Some(format!("{} is among the sources and not in the data set here", new.path));
-    }
-    there.iter().zip(now).find(|(a, b)| a != b).map(|(a, b)| {
-        let what = if a.blake3 != b.blake3 { "has changed" } else { "is described differently" };
-        format!("{} {what} since the data set here was begun", b.path)
+/// The first source that is in one list only or has other bytes, as the end of a sentence.
+fn other_files(there: &[SourceImage], now: &[SourceImage]) -> Option<String> {
+    let by_name = |list: &[SourceImage]| -> BTreeMap<(u32, String), Digest> {
+        list.iter().map(|s| ((s.source, s.path.clone()), s.blake3)).collect()
+    };
+    let (old, new) = (by_name(there), by_name(now));
+    let other = |(name, digest): (&(u32, String), &Digest)| match new.get(name) {
+        None => Some(format!("{} is in the data set here and no longer among the sources", name.1)),
+        Some(now) if now != digest => Some(format!("{} has changed since the data set here was begun", name.1)),
+        Some(_) => None,
+    };
+    old.iter().find_map(other).or_else(|| {
+        let come = new.keys().find(|name| !old.contains_key(*name))?;
+        Some(format!("{} is among the sources and not in the data set here", come.1))
     })
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn list(opened: &Opened, layer: Layer) -> Result<(Vec<Listed>, Vec<St
                 Problem::Manifest(e) => Error::Manifest(e),
                 Problem::Empty(message) => refuse(message),
             })?,
-            None => photographs(source, &folder, &mut unusable),
+            None => photographs(source, &folder, &format!("{}[{index}]", layer.key()), &mut unusable),
         };
         if found.is_empty() {
             return Err(refuse(format!("{} holds no JPEG or PNG photograph", folder.display())));
@@ -66,7 +66,8 @@ pub(crate) fn list(opened: &Opened, layer: Layer) -> Result<(Vec<Listed>, Vec<St
 type Found = (String, PathBuf, String);
 
 /// JPEG and PNG files at any depth, sorted by path; hidden ones are left out, symbolic links followed.
-fn photographs(source: &Source, folder: &Path, unusable: &mut Vec<String>) -> Vec<Found> {
+/// `name` tells this source's scenes from those of another.
+fn photographs(source: &Source, folder: &Path, name: &str, unusable: &mut Vec<String>) -> Vec<Found> {
     let mut found = Vec::new();
     let visible = |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().as_encoded_bytes().starts_with(b".");
     for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible) {
@@ -94,8 +95,8 @@ fn photographs(source: &Source, folder: &Path, unusable: &mut Vec<String>) -> Ve
         };
         let path = parts.join("/");
         let scene = match source.scenes {
-            Scenes::File => path.clone(),
-            Scenes::Folder => parts[..parts.len() - 1].join("/"),
+            Scenes::File => format!("{name}/{path}"),
+            Scenes::Folder => format!("{name}/{}", parts[..parts.len() - 1].join("/")),
         };
         found.push((path, entry.into_path(), scene));
     }

@@ -1,0 +1,221 @@
+//! What users get wrong, and what disks and files do: one sentence, an exit code, nothing half-written.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::{os::unix::ffi::OsStrExt, path::Path};
+
+use image::{DynamicImage, ImageFormat};
+use support::{Bench, SMALL, done, picture, synth, told, tree};
+
+/// A build that is refused: what it said, on one line, with exit code 2 and no sample.
+fn refused(bench: &Bench) -> String {
+    let (code, said) = told(&bench.build("out", &[]));
+    assert_eq!(code, 2, "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(!bench.path("out/samples.jsonl").exists());
+    said
+}
+
+#[test]
+fn an_empty_folder_names_recipe_line_and_folder() {
+    let bench = Bench::new(4, SMALL);
+    std::fs::remove_dir_all(bench.path("before")).unwrap();
+    assert!(refused(&bench).contains("recipe.yaml:10:15: sources.reflections[0].folder: ./before is not a folder"));
+    std::fs::create_dir(bench.path("before")).unwrap();
+    let said = refused(&bench);
+    assert!(said.contains("recipe.yaml:10:15") && said.contains("./before holds no JPEG or PNG"), "{said}");
+    let (code, said) = told(&bench.build("out", &["--reflections", "before"]));
+    assert_eq!(code, 2);
+    assert!(said.starts_with("synth: --reflections: ") && said.contains("before holds no JPEG or PNG"), "{said}");
+}
+
+#[test]
+fn keys_ranges_and_versions() {
+    let bench = Bench::new(4, SMALL);
+    for (more, expected) in [
+        ("sizs: [32x32]", "unknown key `sizs`; did you mean `sizes`?"),
+        ("mix: {alpha: [1, 0.8]}", "the range [1, 0.8] is reversed: write [0.8, 1]"),
+        ("splits: {train: 0.5, validation: 0.1, test: 0.1}", "must sum to 1"),
+        ("sizes: [0x32]", "is not a size"),
+    ] {
+        bench.recipe(4, more);
+        let said = refused(&bench);
+        assert!(said.contains("recipe.yaml:12:") && said.contains(expected), "{said}");
+    }
+    bench.recipe(0, "");
+    assert!(refused(&bench).contains("recipe.yaml:4:8: count: must be at least 1"));
+    std::fs::write(bench.path("recipe.yaml"), "version: 99\nhologram: 1\n").unwrap();
+    assert!(refused(&bench).contains("newer than this program"));
+    assert_eq!(bench.run(&["build", "nowhere.yaml", "--out", "out"]).status.code(), Some(2));
+    assert_eq!(bench.run(&["build", "recipe.yaml", "--out", "out", "--threads", "0"]).status.code(), Some(2));
+    assert_eq!(bench.run(&["verify", "behind"]).status.code(), Some(2));
+}
+
+/// Every bad file with the clause that tells it.
+fn bad_files(folder: &Path) -> Vec<(&'static str, &'static str)> {
+    let jpeg = std::fs::read(folder.join("000.jpg")).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    write("truncated.jpg", &jpeg[..jpeg.len() / 2]);
+    write("empty.png", &[]);
+    write("text.jpg", b"this is no picture at all");
+    write("bomb.png", &png_header(60_000, 60_000));
+    write("cmyk.jpg", &cmyk(&jpeg));
+    let png = std::fs::read(folder.join("001.png")).unwrap();
+    write("torn.png", &png[..png.len() - 400]);
+    vec![
+        ("truncated.jpg", "is truncated: the JPEG has no end marker"),
+        ("empty.png", "is empty (0 bytes)"),
+        ("text.jpg", "is neither a JPEG nor a PNG picture"),
+        ("bomb.png", "claims 60000 x 60000 pixels"),
+        ("cmyk.jpg", "is a CMYK JPEG; convert it to RGB"),
+        ("torn.png", "cannot be decoded"),
+    ]
+}
+
+/// A PNG that announces its size and holds nothing.
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_chunk(png::chunk::IDAT, &[0x78]).unwrap();
+    drop(writer);
+    bytes
+}
+
+/// A JPEG whose frame says four components.
+fn cmyk(jpeg: &[u8]) -> Vec<u8> {
+    let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    let length = usize::from(u16::from_be_bytes([jpeg[frame + 2], jpeg[frame + 3]]));
+    let mut bytes = jpeg[..frame + 2 + length].to_vec();
+    bytes[frame + 3] += 3;
+    bytes[frame + 9] = 4;
+    bytes.extend([4, 0x11, 0]);
+    let rest = &jpeg[frame + 2 + length..];
+    let scan = rest.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
+    bytes.extend(&rest[..scan]);
+    bytes.extend([0xff, 0xda, 0, 14, 4, 1, 0, 2, 0x11, 3, 0x11, 4, 0x11, 0, 63, 0]);
+    bytes.extend(&rest[scan + 14..]);
+    bytes
+}
+
+#[test]
+fn bad_photographs_are_fatal_or_left_out_as_asked() {
+    for unreadable in ["fail", "skip"] {
+        let bench = Bench::new(8, &format!("{SMALL}\nunreadable: {unreadable}"));
+        done(bench.build("clean", &[]));
+        let bad = bad_files(&bench.path("behind"));
+        let latin1 = std::ffi::OsStr::from_bytes(b"caf\xe9.jpg");
+        std::fs::copy(bench.path("behind/000.jpg"), bench.path("behind").join(latin1)).unwrap();
+        std::os::unix::fs::symlink(bench.path("behind"), bench.path("behind/loop")).unwrap();
+        if unreadable == "fail" {
+            let said = refused(&bench);
+            assert!(said.contains("(and 6 more); repair or remove them, or set `unreadable: skip`"), "{said}");
+            continue;
+        }
+        let said = done(bench.build("out", &[]));
+        for (name, clause) in bad {
+            let line: Vec<&str> = said.lines().filter(|l| l.contains(name)).collect();
+            assert_eq!(line.len(), 1, "{name} once in {said}");
+            assert!(line[0].starts_with("note: left out: ") && line[0].contains(clause), "{said}");
+        }
+        assert!(said.contains("has a name that is not UTF-8 text"), "{said}");
+        assert_eq!(tree(&bench.path("clean")), tree(&bench.path("out")), "the others are as without them");
+    }
+}
+
+#[test]
+fn every_kind_of_png_and_exif_orientation() {
+    let bench = Bench::new(4, "sizes: [35x50]\nsplits: {train: 1, validation: 0, test: 0}");
+    let folder = bench.path("behind");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    let rgb = DynamicImage::ImageRgb8(picture(3, 50, 35));
+    rgb.to_rgb16().save(folder.join("sixteen.png")).unwrap();
+    rgb.to_luma8().save(folder.join("grey.png")).unwrap();
+    rgb.to_luma16().save(folder.join("grey16.png")).unwrap();
+    let mut clear = rgb.to_rgba8();
+    clear.pixels_mut().for_each(|p| p[3] = 0);
+    clear.save(folder.join("clear.png")).unwrap();
+    let palette = std::fs::File::create(folder.join("palette.png")).unwrap();
+    let mut encoder = png::Encoder::new(palette, 50, 35);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_palette(vec![0, 0, 0, 250, 10, 90]);
+    encoder.write_header().unwrap().write_image_data(&[1; 50 * 35]).unwrap();
+    // Stored lying on its side, 35 wide: orientation 6 says turn clockwise to look at it.
+    let mut side = std::io::Cursor::new(Vec::new());
+    rgb.rotate270().write_to(&mut side, ImageFormat::Jpeg).unwrap();
+    let exif = b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    let side = side.into_inner();
+    std::fs::write(folder.join("turned.jpg"), [&side[..2], exif, &side[2..]].concat()).unwrap();
+
+    bench.recipe(60, "sizes: [35x50]\nmix: {alpha: [1, 1], beta: [0, 0], rotate: false, flip: 0}\nsplits: {train: 1, validation: 0, test: 0}");
+    done(bench.build("out", &[]));
+    let reader = synth::dataset::open(&bench.path("out")).unwrap();
+    let of = |name: &str| {
+        let source = reader.dataset.backgrounds.iter().position(|s| s.path == name).unwrap();
+        let sample = reader.samples.iter().position(|s| s.drawn.background as usize == source).unwrap();
+        image::open(reader.paths(sample).background).unwrap().into_rgb8()
+    };
+    assert_eq!(of("sixteen.png"), *rgb.as_rgb8().unwrap());
+    assert_eq!(of("grey.png"), DynamicImage::from(rgb.to_luma8()).into_rgb8());
+    assert_eq!(of("grey16.png"), of("grey.png"));
+    assert!(of("clear.png").pixels().all(|p| p.0 == [0, 0, 0]), "transparent is black");
+    assert!(of("palette.png").pixels().all(|p| p.0 == [250, 10, 90]));
+    let turned = of("turned.jpg");
+    let distance: f64 = turned.iter().zip(rgb.as_rgb8().unwrap().iter()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
+    let mean = distance / turned.len() as f64;
+    assert!(mean < 25.0, "upright but for JPEG's loss: {mean}");
+}
+
+#[test]
+fn another_recipe_or_source_is_refused_by_name() {
+    let bench = Bench::new(6, SMALL);
+    done(bench.build("out", &[]));
+    let before = tree(&bench.path("out"));
+    let differs = |expected: &str| {
+        let (code, said) = told(&bench.build("out", &[]));
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(before, tree(&bench.path("out")));
+    };
+    bench.recipe(6, &format!("{SMALL}\nmix: {{beta: [0.2, 0.3]}}"));
+    differs("another `mix.beta` in its recipe");
+    bench.recipe(6, SMALL);
+    picture(99, 100, 70).save(bench.path("before/001.png")).unwrap();
+    differs("the reflection 001.png has changed");
+    std::fs::remove_file(bench.path("before/001.png")).unwrap();
+    differs("the reflection 001.png is in the data set here and no longer among the sources");
+}
+
+#[test]
+fn a_folder_with_other_files_and_one_inside_a_source_are_left_alone() {
+    let bench = Bench::new(4, SMALL);
+    let (code, said) = told(&bench.build(".", &[]));
+    assert_eq!(code, 2);
+    assert!(said.contains("holds other files"), "{said}");
+    let (code, said) = told(&bench.build("behind/out", &[]));
+    assert_eq!(code, 2);
+    assert!(said.contains("recipe.yaml:7:15") && said.contains("lies inside this folder"), "{said}");
+}
+
+/// A limit on file sizes stands for a disk that fills: writes fail, and with them the group of lines.
+#[test]
+fn a_full_disk_loses_nothing() {
+    let bench = Bench::new(600, SMALL);
+    done(bench.build("whole", &[]));
+    let program = synth().get_program().to_owned();
+    let output = std::process::Command::new("bash")
+        .current_dir(bench.dir.path())
+        .args(["-c", "trap '' XFSZ; ulimit -f 140; exec \"$0\" build recipe.yaml --out out"])
+        .arg(program)
+        .output()
+        .unwrap();
+    let (code, said) = told(&output);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("out/samples.jsonl: cannot append to: File too large"), "{said}");
+    assert_eq!(std::fs::read(bench.path("out/samples.jsonl")).unwrap(), b"", "no torn line");
+    done(bench.build("out", &[]));
+    assert_eq!(tree(&bench.path("whole")), tree(&bench.path("out")));
+}

@@ -1,0 +1,145 @@
+//! The same bytes from any number of threads, after any interruption, online or on the disk.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::{os::unix::process::ExitStatusExt, path::Path, time::Duration};
+
+use manifests::dataset::Split;
+use support::{Bench, SMALL, done, hash, told, tree};
+
+/// Pinned: sources, draws, filters and encoder have not changed since [`synth::ARITHMETIC`] was 1. When one changes on
+/// purpose, that number goes up with it.
+#[test]
+fn the_bytes_are_pinned() {
+    let bench = Bench::new(20, SMALL);
+    done(bench.build("out", &["--threads", "1"]));
+    let samples = tree(&bench.path("out"));
+    assert_eq!(samples.len(), 20 * 3 + 2);
+    assert_eq!(hash(&bench.path("out")), "unset");
+}
+
+#[test]
+fn threads_change_no_byte() {
+    let bench = Bench::new(40, SMALL);
+    for (out, threads) in [("one", "1"), ("sixteen", "16")] {
+        done(bench.build(out, &["--threads", threads]));
+    }
+    assert_eq!(tree(&bench.path("one")), tree(&bench.path("sixteen")));
+}
+
+#[test]
+fn killed_and_run_again_gives_the_same_bytes() {
+    let bench = Bench::new(900, SMALL);
+    done(bench.build("whole", &[]));
+    let out = bench.path("killed");
+    let lines = |out: &Path| std::fs::read_to_string(out.join("samples.jsonl")).unwrap_or_default().lines().count();
+    let mut kills = 0;
+    // Killed as soon as each run has written a group of lines, until one gets to its end.
+    loop {
+        let before = lines(&out);
+        let mut child = bench.command("killed", &["--threads", "2"]).spawn().unwrap();
+        while child.try_wait().unwrap().is_none() && lines(&out) == before {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // SIGKILL; fails only when it has ended by itself.
+        let _ = child.kill();
+        let status = child.wait().unwrap();
+        match status.signal() {
+            Some(signal) => assert_eq!(signal, 9),
+            None => break assert!(status.success()),
+        }
+        kills += 1;
+        assert!(kills < 20, "each run gets further");
+    }
+    assert!(kills > 0, "at least one run was killed with lines written");
+    // What a kill tears in the middle of a line is dropped as well.
+    let text = std::fs::read(out.join("samples.jsonl")).unwrap();
+    std::fs::write(out.join("samples.jsonl"), &text[..text.len() * 2 / 3]).unwrap();
+    let said = done(bench.build("killed", &[]));
+    assert!(said.contains("were there"), "{said}");
+    assert_eq!(tree(&bench.path("whole")), tree(&out));
+}
+
+#[test]
+fn interrupted_it_saves_and_says_so() {
+    let bench = Bench::new(3000, SMALL);
+    let mut child = bench.command("out", &["--threads", "1"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let samples = bench.path("out/samples.jsonl");
+    while child.try_wait().unwrap().is_none() && std::fs::read(&samples).unwrap_or_default().is_empty() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let (code, said) = told(&output);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("of 3000 samples finished; the same command goes on from there"), "{said}");
+    // Nothing half-written: what is listed is whole, and nothing else lies about but finished pictures.
+    bench.recipe(1, SMALL);
+    let log = manifests::read_log::<manifests::dataset::Sample>(&samples).unwrap();
+    assert!(!log.torn && !log.rows.is_empty());
+    for sample in &log.rows {
+        for file in [&sample.mixture, &sample.background, &sample.reflection] {
+            assert_eq!(manifests::Digest::of_file(&file.path.under(&bench.path("out"))).unwrap(), file.blake3);
+        }
+    }
+    assert!(tree(&bench.path("out")).keys().all(|name| !name.contains(".writing-")));
+}
+
+#[test]
+fn mixed_online_equals_the_disk() {
+    let bench = Bench::new(24, &format!("{SMALL}\nmix: {{blur_sigma: [0.5, 3]}}"));
+    done(bench.build("out", &[]));
+    let reader = synth::dataset::open(&bench.path("out")).unwrap();
+    let mixer = synth::Mixer::open(&bench.path("recipe.yaml")).unwrap();
+    assert_eq!(mixer.dataset(), &reader.dataset);
+    let rgb = |path: &Path| image::open(path).unwrap().into_rgb8().into_raw();
+    for i in 0..reader.samples.len() {
+        let (online, line, paths) = (mixer.sample(i as u64).unwrap(), &reader.samples[i], reader.paths(i));
+        assert_eq!((&online.drawn, online.split, online.clipped), (&line.drawn, line.split, line.clipped));
+        assert_eq!(online.mixture.size(), line.size);
+        assert_eq!(online.mixture.data, rgb(&paths.mixture));
+        assert_eq!(online.background.data, rgb(&paths.background));
+        assert_eq!(online.reflection.data, rgb(&paths.reflection));
+    }
+    assert_eq!(reader.split(Split::Test).len(), 6);
+}
+
+#[test]
+fn every_sample_replays_and_a_changed_source_is_found() {
+    let bench = Bench::new(12, SMALL);
+    done(bench.build("out", &[]));
+    for i in 0..12 {
+        done(bench.run(&["replay", "out", &i.to_string()]));
+    }
+    let (code, said) = told(&bench.run(&["replay", "out", "12"]));
+    assert_eq!((code, said.as_str()), (2, "synth: out: has no sample 12; it holds 12, counted from 0\n"));
+    // Moved to another machine: the note of where the sources lay leads nowhere, --sources does.
+    std::fs::create_dir(bench.path("moved")).unwrap();
+    for part in ["behind", "before"] {
+        std::fs::rename(bench.path(part), bench.path("moved").join(part)).unwrap();
+    }
+    assert_eq!(bench.run(&["replay", "out", "3"]).status.code(), Some(2));
+    done(bench.run(&["replay", "out", "3", "--sources", "moved"]));
+    support::photographs(&bench.path("moved/behind"), 6, 1);
+    let (code, said) = told(&bench.run(&["replay", "out", "3", "--sources", "moved"]));
+    assert_eq!(code, 2);
+    assert!(said.contains("has changed since the data set was built"), "{said}");
+}
+
+#[test]
+fn verify_finds_one_changed_pixel() {
+    let bench = Bench::new(10, SMALL);
+    done(bench.build("out", &[]));
+    let said = done(bench.run(&["verify", "out"]));
+    assert!(said.contains("10 samples, 0 with faults"), "{said}");
+    let reader = synth::dataset::open(&bench.path("out")).unwrap();
+    let path = reader.paths(4).reflection;
+    let mut picture = image::open(&path).unwrap().into_rgb8();
+    picture.get_pixel_mut(3, 3)[0] ^= 1;
+    picture.save(&path).unwrap();
+    let (code, said) = told(&bench.run(&["verify", "out"]));
+    assert_eq!(code, 1);
+    assert!(said.contains("sample 4: ") && said.contains("its hash differs"), "{said}");
+}

@@ -63,7 +63,7 @@ proptest! {
     /// Any extents, batch 1 and single pixels among them: the definition's result in f64, and f32 close to f64.
     #[test]
     fn convolution(
-        n in 1usize..4, c in 1usize..20, out in 1usize..40, h in 1usize..14, w in 1usize..40,
+        n in 1usize..4, c in 1usize..20, out in 1usize..40, h in 1usize..14, w in 1usize..80,
         kh in 1usize..6, kw in 1usize..6, padding in 0usize..4, seed: u64,
     ) {
         prop_assume!(h + 2 * padding >= kh && w + 2 * padding >= kw);
@@ -85,7 +85,7 @@ proptest! {
 
     #[test]
     fn transposed_convolution(
-        n in 1usize..4, c in 1usize..20, out in 1usize..20, h in 1usize..9, w in 1usize..36, seed: u64,
+        n in 1usize..4, c in 1usize..20, out in 1usize..20, h in 1usize..9, w in 1usize..60, seed: u64,
     ) {
         let (x, filters) = (random(seed, &[n, c, h, w]), random(seed ^ 1, &[c, out, 4, 4]));
         let exact = run(&x, &filters, ops::conv_transpose2d);

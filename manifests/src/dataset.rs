@@ -38,7 +38,9 @@ impl Manifest for Dataset {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceImage {
-    /// Path as found: below the recipe's folder where possible, else absolute.
+    /// Place in the recipe's list of sources for its layer.
+    pub source: u32,
+    /// Path below that source's folder, `/` between parts.
     pub path: String,
     /// BLAKE3 of the file.
     pub blake3: Digest,

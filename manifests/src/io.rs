@@ -69,6 +69,13 @@ pub fn parse_yaml<T: Manifest>(text: &str, path: &Path) -> Result<T, Error> {
     Ok(value)
 }
 
+/// The error of a rule that only a program can check (a folder that is empty), at the line of its key.
+pub fn reject(path: &Path, broken: &CheckError) -> Error {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let (line, column) = locate::line_column(&text, &broken.path);
+    invalid(path, line, column, format!("{}: {}", broken.path, broken.message))
+}
+
 fn invalid(path: &Path, line: usize, column: usize, message: String) -> Error {
     Error::Invalid { path: path.to_path_buf(), line, column, message }
 }

@@ -99,11 +99,25 @@ pub struct Source {
     /// Which of a session's shots to take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
+    /// What a folder's photographs are grouped by: all of a group are in the same split.
+    #[serde(default)]
+    pub scenes: Scenes,
     /// Licence of the photographs, as an SPDX expression or in words.
     pub licence: String,
     /// Whom to credit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit: Option<String>,
+}
+
+/// What a folder's photographs are grouped by. A session's are always grouped by its scenes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenes {
+    /// Each photograph is a scene of its own.
+    #[default]
+    File,
+    /// The photographs of a sub-folder show one scene.
+    Folder,
 }
 
 /// Which of a session's shots to take; what is left out does not restrict.

@@ -1,1 +1,36 @@
-//! The program `synth`.
+//! Mixes photographs of reflections with photographs of backgrounds into data sets that anyone can rebuild.
+//!
+//! Sample `i` is a function of the recipe, its seed and `i` alone: never of threads, of where a
+//! build was interrupted, or of the machine. So a data set's folder needs to hold no photograph to
+//! be reproduced: `dataset.yaml` names every source by hash, and a line of `samples.jsonl` every
+//! number that was drawn.
+//!
+//! - [`build`]: recipe in, samples and manifest out. The file that reads as the main path.
+//! - [`Mixer`]: the same samples in memory, for mixing while training.
+//! - [`dataset`]: reads what was built.
+
+pub mod build;
+pub mod cli;
+pub mod dataset;
+mod decode;
+mod draw;
+mod encode;
+mod error;
+mod mix;
+mod mixer;
+mod pixels;
+mod progress;
+pub mod recipe;
+pub mod replay;
+mod source;
+mod split;
+mod store;
+pub mod verify;
+
+pub use error::Error;
+pub use mixer::{MixedSample, Mixer};
+pub use pixels::Rgb8;
+
+/// Version of the mixing arithmetic. It changes whenever the same recipe, sources and index would
+/// give other bytes: another decoder, filter, generator, encoder or order of draws.
+pub const ARITHMETIC: u32 = 1;

@@ -1,3 +1,5 @@
-//! The program `synth`.
+//! The program `synth`: see `synth --help`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    synth::cli::main()
+}

@@ -1,0 +1,262 @@
+//! Recipe in, samples and manifest out.
+//!
+//! ```text
+//! DIR/dataset.yaml                       the recipe in effect and every source by hash
+//! DIR/samples.jsonl                      a line a sample, in order of index
+//! DIR/train/000123.mixture.png           I
+//! DIR/train/000123.background.png        alpha B
+//! DIR/train/000123.reflection.png        beta R
+//! DIR/origin.yaml                        where the sources lay on this machine; not part of the data set
+//! ```
+//!
+//! A sample's files are complete, under their names and on the disk before its line is written, so
+//! whenever a build ends, the manifest holds whole samples only; the same command goes on after them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use manifests::{
+    Digest, LogWriter, RelPath, Size,
+    dataset::{DATASET_FILE, SAMPLES_FILE, Sample, SampleFile},
+};
+use serde::Serialize;
+
+use crate::{
+    dataset::{Origin, finished, same_or_write},
+    encode,
+    error::Error,
+    mixer::{MixedSample, Mixer},
+    pixels::Rgb8,
+    progress::Progress,
+    recipe::{self, Overrides},
+};
+
+/// What to build, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The recipe file.
+    pub recipe: PathBuf,
+    /// What the command line replaces in it.
+    pub overrides: Overrides,
+    /// The data set's folder: new, empty, or one that the same recipe began.
+    pub out: PathBuf,
+    /// Threads; by default one a core. Their number changes no byte.
+    pub threads: Option<usize>,
+}
+
+/// What a build came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The data set's folder.
+    pub out: PathBuf,
+    /// Samples in the manifest.
+    pub samples: u64,
+    /// Samples that were there before.
+    pub resumed: u64,
+    /// Background photographs used.
+    pub backgrounds: usize,
+    /// Reflection photographs used.
+    pub reflections: usize,
+    /// What the user should know: photographs left out and why, and the like.
+    pub notes: Vec<String>,
+    /// Seconds, reading included.
+    pub seconds: f64,
+}
+
+/// Builds a data set, or goes on with one.
+///
+/// # Errors
+/// Anything that keeps it from being whole; [`Error::Stopped`] once `stop` is set. What was finished stays valid.
+pub fn build(options: &Options, progress: &Progress, stop: &AtomicBool) -> Result<Summary, Error> {
+    let begun = Instant::now();
+    let opened = recipe::open(&options.recipe, &options.overrides)?;
+    let out = &options.out;
+    prepare(out, &opened)?;
+    let threads = options.threads.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|e| Error::BadInput(format!("--threads: cannot start {threads} threads ({e})")))?;
+
+    let mixer = pool.install(|| Mixer::read(&opened, out, progress, stop))?;
+    same_or_write(out, mixer.dataset())?;
+    Origin::write(out, &opened.root)?;
+    for split in mixer.splits() {
+        let folder = out.join(split.to_string());
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
+    }
+    let resumed = finished(out)?;
+    progress.begin("mixing", mixer.len().saturating_sub(resumed));
+    let outcome = mix_all(&mixer, out, resumed, pool.current_num_threads(), progress, stop);
+    progress.end();
+    outcome?;
+    Ok(Summary {
+        out: out.clone(),
+        samples: mixer.len(),
+        resumed,
+        backgrounds: mixer.dataset().backgrounds.len(),
+        reflections: mixer.dataset().reflections.len(),
+        notes: mixer.notes().to_vec(),
+        seconds: begun.elapsed().as_secs_f64(),
+    })
+}
+
+/// Mixes every sample from `first` on. Workers take indices in order; lines are written in order.
+fn mix_all(
+    mixer: &Mixer,
+    out: &Path,
+    first: u64,
+    threads: usize,
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<(), Error> {
+    let mut log = Log::open(out, first)?;
+    let (next, total, failed) = (AtomicU64::new(first), mixer.len(), AtomicBool::new(false));
+    let (send, receive) = crossbeam_channel::bounded(4 * threads);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (send, next, failed) = (send.clone(), &next, &failed);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= total {
+                        return;
+                    }
+                    let made = mixer.sample(index).and_then(|sample| write_sample(out, &sample));
+                    if send.send((index, made)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(send);
+        let mut outcome = Ok(());
+        for (index, made) in receive {
+            let kept = made.and_then(|sample| log.add(index, sample));
+            progress.step(1);
+            if let Err(e) = kept
+                && outcome.is_ok()
+            {
+                // The others finish what they are at; the first cause is what the user is told.
+                failed.store(true, Ordering::Relaxed);
+                outcome = Err(e);
+            }
+        }
+        let flushed = log.flush();
+        outcome.and(flushed)
+    })?;
+    if log.written < total { Err(Error::Stopped { done: log.written, total }) } else { Ok(()) }
+}
+
+/// Writes the three pictures of a sample under their names, each whole or not at all.
+fn write_sample(out: &Path, sample: &MixedSample) -> Result<Sample, Error> {
+    let write = |layer: &str, picture: &Rgb8| -> Result<SampleFile, Error> {
+        let name = format!("{:06}.{layer}.png", sample.index);
+        let text = format!("{}/{name}", sample.split);
+        let file = out.join(&text);
+        let bytes = encode::png(picture).map_err(|e| Error::io(&file, "encode")(std::io::Error::other(e)))?;
+        // Always the same temporary name: what a killed build leaves, the next one replaces.
+        let unfinished = out.join(sample.split.to_string()).join(format!(".writing-{name}"));
+        std::fs::write(&unfinished, &bytes).and_then(|()| std::fs::rename(&unfinished, &file)).map_err(|e| {
+            // Best effort: on a full disk the torn file is all that can be given back.
+            let _ = std::fs::remove_file(&unfinished);
+            Error::io(&file, "write")(e)
+        })?;
+        let path: RelPath = text.parse().map_err(Error::BadInput)?;
+        Ok(SampleFile { path, blake3: Digest::of(&bytes) })
+    };
+    Ok(describe(
+        sample,
+        write("mixture", &sample.mixture)?,
+        write("background", &sample.background)?,
+        write("reflection", &sample.reflection)?,
+    ))
+}
+
+/// The line of a sample.
+fn describe(sample: &MixedSample, mixture: SampleFile, background: SampleFile, reflection: SampleFile) -> Sample {
+    let size: Size = sample.mixture.size();
+    let (index, split, drawn, clipped) = (sample.index, sample.split, sample.drawn.clone(), sample.clipped);
+    Sample { index, split, drawn, size, mixture, background, reflection, clipped }
+}
+
+/// Lines in order of index, a group at a time.
+struct Log {
+    writer: LogWriter<Sample>,
+    folder: std::fs::File,
+    out: PathBuf,
+    /// Made, but an earlier one is not.
+    early: BTreeMap<u64, Sample>,
+    ready: Vec<Sample>,
+    written: u64,
+    flushed: Instant,
+}
+
+impl Log {
+    /// Lines that wait for each other share a sync of the disk.
+    const LINES: usize = 256;
+    const WAIT: Duration = Duration::from_secs(5);
+
+    fn open(out: &Path, written: u64) -> Result<Self, Error> {
+        let writer = LogWriter::open(&out.join(SAMPLES_FILE))?;
+        let folder = std::fs::File::open(out).map_err(Error::io(out, "open"))?;
+        let (early, ready) = (BTreeMap::new(), Vec::new());
+        Ok(Self { writer, folder, out: out.to_path_buf(), early, ready, written, flushed: Instant::now() })
+    }
+
+    fn add(&mut self, index: u64, sample: Sample) -> Result<(), Error> {
+        self.early.insert(index, sample);
+        while let Some(next) = self.early.remove(&(self.written + self.ready.len() as u64)) {
+            self.ready.push(next);
+        }
+        if self.ready.len() >= Self::LINES || self.flushed.elapsed() >= Self::WAIT { self.flush() } else { Ok(()) }
+    }
+
+    /// Syncs the pictures, then appends their lines.
+    fn flush(&mut self) -> Result<(), Error> {
+        if !self.ready.is_empty() {
+            rustix::fs::syncfs(&self.folder).map_err(|e| Error::io(&self.out, "sync")(e.into()))?;
+            self.writer.append_all(&self.ready)?;
+            self.written += self.ready.len() as u64;
+            self.ready.clear();
+        }
+        self.flushed = Instant::now();
+        Ok(())
+    }
+}
+
+/// Makes the folder, or sees to it that it is a data set's, and that no source would read what is written.
+fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> {
+    std::fs::create_dir_all(out).map_err(Error::io(out, "create"))?;
+    let real = out.canonicalize().map_err(Error::io(out, "open"))?;
+    for layer in [recipe::Layer::Background, recipe::Layer::Reflection] {
+        for (i, source) in opened.sources(layer).iter().enumerate() {
+            if source.folder.is_some()
+                && let Ok(folder) = recipe::place(source, &opened.root).canonicalize()
+                && real.starts_with(&folder)
+            {
+                let message =
+                    format!("--out {} lies inside this folder, so samples would be read as photographs", out.display());
+                return Err(opened.refuse(layer, i, message));
+            }
+        }
+    }
+    if out.join(DATASET_FILE).exists() {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(out).map_err(Error::io(out, "list"))?;
+    for entry in entries {
+        let name = entry.map_err(Error::io(out, "list"))?.file_name();
+        if !name.as_encoded_bytes().starts_with(b".writing-") {
+            let name = name.display();
+            let message = format!(
+                "{}: holds other files ({name}) and no {DATASET_FILE}; name a new or an empty folder",
+                out.display()
+            );
+            return Err(Error::BadInput(message));
+        }
+    }
+    Ok(())
+}

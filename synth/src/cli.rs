@@ -1,0 +1,140 @@
+//! The command line: what is typed, what is printed, the exit code.
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::{
+    build::{self, Options},
+    error::Error,
+    progress::Progress,
+    recipe::Overrides,
+    replay, verify,
+};
+
+/// Mixes photographs of reflections with photographs of backgrounds into data sets that anyone can rebuild.
+#[derive(Debug, Parser)]
+#[command(name = "synth", version, after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 stopped and saved.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build a data set, or go on with one that was interrupted.
+    Build {
+        /// The recipe file.
+        recipe: PathBuf,
+        /// The data set's folder: new, empty, or begun by the same command.
+        #[arg(long)]
+        out: PathBuf,
+        /// Threads, by default one a core; their number changes no byte.
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+        threads: Option<u16>,
+        /// Replaces the session of every source that names one.
+        #[arg(long, value_name = "DIR")]
+        session: Option<PathBuf>,
+        /// Replaces the recipe's backgrounds by the photographs of a folder.
+        #[arg(long, value_name = "DIR")]
+        backgrounds: Option<PathBuf>,
+        /// Replaces the recipe's reflections by the photographs of a folder.
+        #[arg(long, value_name = "DIR")]
+        reflections: Option<PathBuf>,
+        /// Replaces the recipe's number of samples.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        count: Option<u64>,
+        /// Print a summary as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every file of a data set against its manifest.
+    Verify {
+        /// The data set's folder.
+        dir: PathBuf,
+        /// Print the report as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Rebuild one sample from its line and its two photographs, and compare.
+    Replay {
+        /// The data set's folder.
+        dir: PathBuf,
+        /// The sample's index, from 0.
+        index: u64,
+        /// Where relative paths of sources start, if the data set was moved to another machine.
+        #[arg(long, value_name = "DIR")]
+        sources: Option<PathBuf>,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("synth: {e:#}");
+            ExitCode::from(e.downcast_ref::<Error>().map_or(1, Error::exit_code))
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Build { recipe, out, threads, session, backgrounds, reflections, count, json } => {
+            let overrides = Overrides { session, backgrounds, reflections, count };
+            let options = Options { recipe, overrides, out, threads: threads.map(usize::from) };
+            let stop = stop_on_signals()?;
+            let summary = build::build(&options, &Progress::stderr(), &stop)?;
+            summary.notes.iter().for_each(|note| eprintln!("note: {note}"));
+            if json {
+                println!("{}", serde_json::to_string(&summary)?);
+            } else {
+                let (made, at) = (summary.samples - summary.resumed, summary.out.display());
+                let before =
+                    if summary.resumed > 0 { format!(", {} were there", summary.resumed) } else { String::new() };
+                let (b, r, s) = (summary.backgrounds, summary.reflections, summary.seconds);
+                println!("{at}: {made} samples from {b} backgrounds and {r} reflections in {s:.1} s{before}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { dir, json } => {
+            let report = verify::verify(&dir, &Progress::stderr())?;
+            if json {
+                println!("{}", serde_json::to_string(&report)?);
+            } else {
+                report.faults.iter().for_each(|fault| println!("{fault}"));
+                let faults = report.faults.len();
+                println!("{}: {} samples, {faults} with faults", dir.display(), report.samples);
+            }
+            Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Replay { dir, index, sources } => {
+            let (sample, _) = replay::replay(&dir, index, sources.as_deref())?;
+            println!("{}", serde_json::to_string(&sample)?);
+            println!("sample {index}: rebuilt, equal byte for byte");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The first Ctrl-C (or termination) asks to stop and save; the second ends the program at once.
+fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context("cannot listen for signals")?;
+    }
+    Ok(stop)
+}

@@ -1,0 +1,212 @@
+//! Reads a built data set; also decides whether a build may go on in a folder.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use manifests::{
+    Manifest,
+    dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, SourceImage, Split},
+    recipe::Recipe,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// A built data set: header and lines, no pixels.
+#[derive(Debug, Clone)]
+pub struct DatasetReader {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Recipe and sources.
+    pub dataset: Dataset,
+    /// Every sample, `samples[i].index == i`.
+    pub samples: Vec<Sample>,
+}
+
+/// A sample's three pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The mixture I.
+    pub mixture: PathBuf,
+    /// The background in it, alpha B.
+    pub background: PathBuf,
+    /// The reflection in it, beta R.
+    pub reflection: PathBuf,
+}
+
+/// Opens a data set's folder.
+///
+/// # Errors
+/// A folder without a data set, one that is not finished, or a line that cannot be read.
+pub fn open(dir: &Path) -> Result<DatasetReader, Error> {
+    let dataset = header(dir)?;
+    let samples = manifests::read_log::<Sample>(&dir.join(SAMPLES_FILE))?.rows;
+    let (found, asked) = (samples.len() as u64, dataset.recipe.count);
+    if found != asked || samples.iter().zip(0..).any(|(s, i)| s.index != i) {
+        let message =
+            format!("{}: holds {found} of {asked} samples; run the `synth build` that began it again", dir.display());
+        return Err(Error::BadInput(message));
+    }
+    Ok(DatasetReader { dir: dir.to_path_buf(), dataset, samples })
+}
+
+/// The header alone.
+pub(crate) fn header(dir: &Path) -> Result<Dataset, Error> {
+    let file = dir.join(DATASET_FILE);
+    if !file.exists() {
+        return Err(Error::BadInput(format!("{}: no data set here: there is no {DATASET_FILE}", dir.display())));
+    }
+    Ok(manifests::read_yaml(&file)?)
+}
+
+impl DatasetReader {
+    /// The pictures of sample `i`.
+    pub fn paths(&self, i: usize) -> Paths {
+        let sample = &self.samples[i];
+        Paths {
+            mixture: sample.mixture.path.under(&self.dir),
+            background: sample.background.path.under(&self.dir),
+            reflection: sample.reflection.path.under(&self.dir),
+        }
+    }
+
+    /// The indices of a split's samples, ascending.
+    pub fn split(&self, split: Split) -> Vec<usize> {
+        (0..self.samples.len()).filter(|i| self.samples[*i].split == split).collect()
+    }
+}
+
+/// How many samples a folder holds; its lines must be 0, 1, 2, ... A line at a time, however many there are.
+pub(crate) fn finished(dir: &Path) -> Result<u64, Error> {
+    let path = dir.join(SAMPLES_FILE);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(e) => return Err(Error::io(&path, "read")(e)),
+    };
+    let (mut reader, mut line, mut count) = (BufReader::new(file), Vec::new(), 0u64);
+    loop {
+        line.clear();
+        reader.read_until(b'\n', &mut line).map_err(Error::io(&path, "read"))?;
+        // A last line without its newline was torn by a crash: it is made again.
+        let Some(text) = line.strip_suffix(b"\n") else { return Ok(count) };
+        let sample: Sample = manifests::log::parse_line(text, &path, count as usize + 1)?;
+        if sample.index != count {
+            let message = format!("{}:{}: has index {} instead of {count}", path.display(), count + 1, sample.index);
+            return Err(Error::Damaged(format!("{message}; the file was edited or merged out of order")));
+        }
+        count += 1;
+    }
+}
+
+/// Writes the header into a new folder; in one that has a header, refuses to go on with anything else.
+pub(crate) fn same_or_write(dir: &Path, dataset: &Dataset) -> Result<(), Error> {
+    let file = dir.join(DATASET_FILE);
+    if !file.exists() {
+        return Ok(manifests::write_yaml(&file, dataset)?);
+    }
+    match difference(&header(dir)?, dataset) {
+        Some(difference) => Err(Error::OtherDataset { dir: dir.to_path_buf(), difference }),
+        None => Ok(()),
+    }
+}
+
+/// The first thing in which two headers differ, in words. Where the sources lie is no difference: their bytes count.
+fn difference(there: &Dataset, now: &Dataset) -> Option<String> {
+    if there.arithmetic != now.arithmetic {
+        return Some(format!(
+            "the data set here was mixed with arithmetic {}, this program has {}",
+            there.arithmetic, now.arithmetic
+        ));
+    }
+    let placeless = |recipe: &Recipe| {
+        let mut recipe = recipe.clone();
+        for source in recipe.sources.backgrounds.iter_mut().chain(&mut recipe.sources.reflections) {
+            source.folder = source.folder.as_ref().map(|_| "-".into());
+            source.session = source.session.as_ref().map(|_| "-".into());
+        }
+        serde_json::to_value(recipe).unwrap_or_default()
+    };
+    if let Some(key) = first_key(&placeless(&there.recipe), &placeless(&now.recipe), String::new()) {
+        return Some(format!("the data set here has another `{key}` in its recipe"));
+    }
+    for (layer, a, b) in
+        [("background", &there.backgrounds, &now.backgrounds), ("reflection", &there.reflections, &now.reflections)]
+    {
+        if let Some(which) = first_source(a, b) {
+            return Some(format!("the {layer} {which}"));
+        }
+    }
+    None
+}
+
+/// The path of the first key whose values differ.
+fn first_key(a: &serde_json::Value, b: &serde_json::Value, at: String) -> Option<String> {
+    use serde_json::Value::{Array, Object};
+    match (a, b) {
+        _ if a == b => None,
+        (Object(x), Object(y)) => {
+            x.keys().chain(y.keys().filter(|k| !x.contains_key(*k))).find(|k| x.get(*k) != y.get(*k)).and_then(|k| {
+                let path = if at.is_empty() { k.clone() } else { format!("{at}.{k}") };
+                let null = serde_json::Value::Null;
+                first_key(x.get(k).unwrap_or(&null), y.get(k).unwrap_or(&null), path)
+            })
+        }
+        (Array(x), Array(y)) if x.len() == y.len() => {
+            (0..x.len()).find_map(|i| first_key(&x[i], &y[i], format!("{at}[{i}]")))
+        }
+        _ => Some(at),
+    }
+}
+
+/// The first source that differs, as the end of a sentence.
+fn first_source(there: &[SourceImage], now: &[SourceImage]) -> Option<String> {
+    let named = |list: &[SourceImage], s: &SourceImage| list.iter().any(|o| (o.source, &o.path) == (s.source, &s.path));
+    if let Some(gone) = there.iter().find(|s| !named(now, s)) {
+        return Some(format!("{} is in the data set here and no longer among the sources", gone.path));
+    }
+    if let Some(new) = now.iter().find(|s| !named(there, s)) {
+        return Some(format!("{} is among the sources and not in the data set here", new.path));
+    }
+    there.iter().zip(now).find(|(a, b)| a != b).map(|(a, b)| {
+        let what = if a.blake3 != b.blake3 { "has changed" } else { "is described differently" };
+        format!("{} {what} since the data set here was begun", b.path)
+    })
+}
+
+/// `origin.yaml`: where a data set's sources lay on the machine that built it. Not part of the data set: no sample
+/// depends on it, it may be deleted, and `--sources` takes its place.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Origin {
+    version: u32,
+    /// The recipe's folder, where relative paths of sources start.
+    root: String,
+}
+
+impl Manifest for Origin {
+    const KIND: &'static str = "origin";
+    const VERSION: u32 = 1;
+}
+
+const ORIGIN_FILE: &str = "origin.yaml";
+
+impl Origin {
+    pub(crate) fn write(dir: &Path, root: &Path) -> Result<(), Error> {
+        let full = root.canonicalize().map_err(Error::io(root, "resolve"))?;
+        let origin = Self { version: 1, root: full.to_string_lossy().into_owned() };
+        Ok(manifests::write_yaml(&dir.join(ORIGIN_FILE), &origin)?)
+    }
+
+    /// Where relative paths of sources start: `given`, or what the build noted.
+    pub(crate) fn root(dir: &Path, given: Option<&Path>) -> Result<PathBuf, Error> {
+        match given {
+            Some(root) => Ok(root.to_path_buf()),
+            None => Ok(manifests::read_yaml::<Self>(&dir.join(ORIGIN_FILE))?.root.into()),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! PNG bytes of a picture: the same for the same pixels, and fast.
+
+use crate::pixels::Rgb8;
+
+/// Encodes 8-bit RGB.
+///
+/// The fast DEFLATE of the crate `fdeflate` with its own row filters: for photographs about as small
+/// as zlib's level 3 at several times the speed. No time stamp, no text: equal pixels are equal bytes.
+pub(crate) fn png(picture: &Rgb8) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::with_capacity(picture.data.len());
+    let size = picture.size();
+    let mut encoder = png::Encoder::new(&mut bytes, size.width, size.height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&picture.data)?;
+    writer.finish()?;
+    Ok(bytes)
+}

@@ -1,0 +1,81 @@
+//! Rebuilds one sample from its line and its two photographs, and compares it with what is on the disk.
+
+use std::path::{Path, PathBuf};
+
+use manifests::{
+    Digest,
+    dataset::{SAMPLES_FILE, Sample, SampleFile, SourceImage},
+};
+
+use crate::{
+    ARITHMETIC,
+    dataset::{Origin, header},
+    decode, encode,
+    error::Error,
+    mixer::{MixedSample, combine, reduce},
+    pixels::Rgb8,
+    recipe::{Layer, place, sources},
+};
+
+/// Rebuilds sample `index` of the data set in `dir`. Relative paths of sources start at `root`, by default where the
+/// build found them.
+///
+/// # Errors
+/// A source that is missing or has changed; [`Error::Damaged`] when the rebuilt bytes are not those of the manifest.
+pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, MixedSample), Error> {
+    let dataset = header(dir)?;
+    if dataset.arithmetic != ARITHMETIC {
+        let (theirs, dir) = (dataset.arithmetic, dir.display());
+        let message =
+            format!("{dir}: was mixed with arithmetic {theirs}, this program has {ARITHMETIC}: use its version");
+        return Err(Error::BadInput(message));
+    }
+    let sample = line(dir, index)?;
+    let root = Origin::root(dir, root)?;
+    let read = |layer: Layer, images: &[SourceImage], at: u32| -> Result<Rgb8, Error> {
+        let image = images.get(at as usize).ok_or_else(|| missing(dir, index, "a source", at))?;
+        let source = sources(&dataset.recipe, layer).get(image.source as usize);
+        let source = source.ok_or_else(|| missing(dir, index, "a source of the recipe", image.source))?;
+        let file: PathBuf = place(source, &root).join(&image.path);
+        let bytes = std::fs::read(&file).map_err(Error::io(&file, "read"))?;
+        if Digest::of(&bytes) != image.blake3 {
+            return Err(Error::BadInput(format!("{}: has changed since the data set was built", file.display())));
+        }
+        let wrong = |clause: String| Error::BadInput(format!("{}: {clause}", file.display()));
+        let levels = decode::decode(&bytes).and_then(|p| reduce(&p, &dataset.recipe)).map_err(wrong)?;
+        let size = sample.drawn.size;
+        levels.into_iter().nth(size as usize).ok_or_else(|| missing(dir, index, "a size", size))
+    };
+    let background = read(Layer::Background, &dataset.backgrounds, sample.drawn.background)?;
+    let reflection = read(Layer::Reflection, &dataset.reflections, sample.drawn.reflection)?;
+    let rebuilt = combine(index, sample.split, sample.drawn.clone(), &background, &reflection);
+    compare(&sample.mixture, &rebuilt.mixture)?;
+    compare(&sample.background, &rebuilt.background)?;
+    compare(&sample.reflection, &rebuilt.reflection)?;
+    Ok((sample, rebuilt))
+}
+
+fn compare(file: &SampleFile, picture: &Rgb8) -> Result<(), Error> {
+    let bytes = encode::png(picture).map_err(|e| Error::Damaged(format!("{}: cannot be encoded ({e})", file.path)))?;
+    if Digest::of(&bytes) == file.blake3 {
+        return Ok(());
+    }
+    Err(Error::Damaged(format!("{}: rebuilt, it has other bytes than the manifest says", file.path)))
+}
+
+/// The line of sample `index`.
+fn line(dir: &Path, index: u64) -> Result<Sample, Error> {
+    let samples = manifests::read_log::<Sample>(&dir.join(SAMPLES_FILE))?.rows;
+    let count = samples.len();
+    samples.into_iter().find(|s| s.index == index).ok_or_else(|| {
+        Error::BadInput(format!("{}: has no sample {index}; it holds {count}, counted from 0", dir.display()))
+    })
+}
+
+fn missing(dir: &Path, index: u64, what: &str, at: u32) -> Error {
+    Error::Damaged(format!(
+        "{}: sample {index} names {what} ({at}) that {} does not list",
+        dir.join(SAMPLES_FILE).display(),
+        manifests::dataset::DATASET_FILE
+    ))
+}

@@ -1,0 +1,63 @@
+//! Whether a data set holds what its manifest says, byte for byte and pixel for pixel.
+
+use std::path::Path;
+
+use manifests::dataset::{Sample, SampleFile};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::{dataset, decode, error::Error, pixels::Rgb8, progress::Progress};
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Samples in the manifest.
+    pub samples: usize,
+    /// A sentence for each fault; empty when all is well.
+    pub faults: Vec<String>,
+}
+
+/// Checks every file's hash and size, that I = B + R wherever nothing clips, and the recorded clipping.
+///
+/// # Errors
+/// A manifest that cannot be read. Faults of samples are reported, not raised.
+pub fn verify(dir: &Path, progress: &Progress) -> Result<Report, Error> {
+    let reader = dataset::open(dir)?;
+    progress.begin("verifying", reader.samples.len() as u64);
+    let check = |sample: &Sample| {
+        let fault = check(dir, sample).err();
+        progress.step(1);
+        fault.map(|f| format!("sample {}: {f}", sample.index))
+    };
+    let faults = reader.samples.par_iter().filter_map(check).collect();
+    progress.end();
+    Ok(Report { samples: reader.samples.len(), faults })
+}
+
+fn check(dir: &Path, sample: &Sample) -> Result<(), String> {
+    let read = |file: &SampleFile| -> Result<Rgb8, String> {
+        let bytes = std::fs::read(file.path.under(dir)).map_err(|e| format!("{} cannot be read ({e})", file.path))?;
+        if manifests::Digest::of(&bytes) != file.blake3 {
+            return Err(format!("{} is not the file that was written: its hash differs", file.path));
+        }
+        let picture = decode::decode(&bytes).map_err(|e| format!("{} {e}", file.path))?;
+        if picture.size() != sample.size {
+            return Err(format!("{} is {} instead of {}", file.path, picture.size(), sample.size));
+        }
+        Ok(picture)
+    };
+    let (i, b, r) = (read(&sample.mixture)?, read(&sample.background)?, read(&sample.reflection)?);
+    let mut over = 0usize;
+    for ((i, b), r) in i.data.iter().zip(&b.data).zip(&r.data) {
+        let sum = u16::from(*b) + u16::from(*r);
+        over += usize::from(sum > 255);
+        if u16::from(*i) != sum.min(255) {
+            return Err(format!("the mixture is {i} where background {b} and reflection {r} lie below it"));
+        }
+    }
+    let clipped = over as f64 / i.data.len() as f64;
+    if clipped != sample.clipped {
+        return Err(format!("{clipped} of it is clipped, the manifest says {}", sample.clipped));
+    }
+    Ok(())
+}

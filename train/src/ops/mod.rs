@@ -16,6 +16,7 @@
 mod batch_norm;
 mod conv2d;
 mod conv_transpose2d;
+mod kernel;
 mod l1;
 mod max_pool;
 mod patches;

@@ -1,15 +1,44 @@
-//! The two matrix products of a convolution.
+//! The two matrix products of a convolution: what they cut into tasks, and what they keep in which cache.
+//!
+//! A task packs a block of each factor into its thread's scratch memory, small enough for the second-level cache, and
+//! runs the tile kernel over it. How the work is cut depends on the shapes alone and every sum is added in one order, so
+//! results do not depend on the number of threads.
 
-use gemm::Parallelism;
+use std::cell::RefCell;
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use super::patches::Patches;
-use super::real::Real;
+use super::kernel::{DEPTH, Kernels, MAX_TILE, ROW};
+use super::patches::{Patches, Run, SLACK};
+use super::real::{Real, uninit};
+use super::simd::wide;
 
-/// Output pixels of one task.
-const TILE: usize = 512;
-/// Rows of the patch matrix of one task of the filter gradient.
-const TAP_TILE: usize = 128;
+/// Panels of output pixels of one task.
+const PANELS: usize = 16;
+/// Rows of the left factor packed at a time.
+const ROWS: usize = 252;
+/// Tasks below which the rows are shared out too.
+const TASKS: usize = 16;
+/// Least rows of a task.
+const MIN_ROWS: usize = 112;
+/// Output channels of the filter gradient summed at a time.
+const CHANNELS: usize = 256;
+
+/// The left factor of [`forward`], row by row.
+pub(super) trait Rows<T>: Sync {
+    /// Writes the values of row `row` from column `first` on.
+    fn fill(&self, row: usize, first: usize, out: &mut [T]);
+}
+
+/// A stored matrix, row-major, with this many columns.
+pub(super) struct Matrix<'a, T>(pub(super) &'a [T], pub(super) usize);
+
+impl<T: Real> Rows<T> for Matrix<'_, T> {
+    fn fill(&self, row: usize, first: usize, out: &mut [T]) {
+        out.copy_from_slice(&self.0[row * self.1 + first..][..out.len()]);
+    }
+}
 
 /// A pointer that tasks writing disjoint parts may share.
 #[derive(Clone, Copy)]
@@ -24,93 +53,272 @@ impl<T> Shared<T> {
     }
 }
 
-/// `out[s, m, p] = sum over k of a[m, k] * patches[k, (s, p)]`.
+/// One cache line, for the alignment of scratch memory.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u64; 8]);
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `f` with this thread's scratch memory, three parts of the given lengths whose contents are arbitrary.
+fn with_scratch<T: Real, R>(lengths: [usize; 3], f: impl FnOnce([&mut [T]; 3]) -> R) -> R {
+    let lines = |values: usize| (values * size_of::<T>()).div_ceil(size_of::<Line>());
+    SCRATCH.with_borrow_mut(|scratch| {
+        let needed = lengths.iter().map(|n| lines(*n)).sum();
+        if scratch.len() < needed {
+            scratch.resize(needed, Line([0; 8]));
+        }
+        let (first, rest) = scratch.split_at_mut(lines(lengths[0]));
+        let (second, third) = rest.split_at_mut(lines(lengths[1]));
+        let part = |part: &mut [Line], n: usize| {
+            // SAFETY: the lines hold at least n values, any bits of which are an f32 or f64; each part is borrowed once.
+            unsafe { std::slice::from_raw_parts_mut(part.as_mut_ptr().cast::<T>(), n) }
+        };
+        f([part(first, lengths[0]), part(second, lengths[1]), part(third, lengths[2])])
+    })
+}
+
+/// Cuts `range` into tiles of nearly equal height, at most `most` each.
+fn tiles(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let (len, start) = (range.len(), range.start);
+    let count = len.div_ceil(most).max(1);
+    (0..count).map(move |i| start + i * len / count..start + (i + 1) * len / count)
+}
+
+/// `out[s, m, p] = start[m] + sum over k of a[m, k] * patches[k, (s, p)]`.
 ///
-/// `a` is `rows` x taps; the result is samples x `rows` x pixels.
-pub(super) fn forward<T: Real>(a: &[T], rows: usize, patches: &Patches<'_, T>) -> Vec<T> {
-    let (taps, pixels) = (patches.taps.len(), patches.pixels());
-    assert_eq!(a.len(), rows * taps);
-    let mut out = vec![T::ZERO; patches.samples * rows * pixels];
+/// `a` has `rows` rows and as many columns as there are taps; the result is samples x `rows` x pixels. Without `start` the
+/// sums start at 0.
+pub(super) fn forward<T: Real>(a: &impl Rows<T>, rows: usize, start: Option<&[T]>, patches: &Patches<'_, T>) -> Vec<T> {
+    let kernels = T::kernels();
+    let columns = patches.columns();
+    let mut out: Vec<T> = uninit(rows * columns);
     let shared = Shared(out.as_mut_ptr());
-    let tiles = pixels.div_ceil(TILE);
-    (0..patches.samples * tiles).into_par_iter().for_each_init(Vec::new, |columns, task| {
-        let (sample, first) = (task / tiles, task % tiles * TILE);
-        let n = TILE.min(pixels - first);
-        columns.resize(taps * n, T::ZERO);
-        for k in 0..taps {
-            patches.fill(k, sample, first, &mut columns[k * n..][..n]);
-        }
-        // SAFETY: extents and strides stay inside `a`, `columns` and `out`; tasks write disjoint columns.
-        unsafe {
-            let c = shared.get().add(sample * rows * pixels + first);
-            let (a, b) = (a.as_ptr(), columns.as_ptr());
-            multiply((rows, n, taps), (c, pixels), false, (a, taps as isize, 1), (b, n as isize, 1));
-        }
+    let zeros = vec![T::ZERO; rows];
+    let start = start.unwrap_or(&zeros);
+    assert_eq!(start.len(), rows);
+    let chunk = PANELS * kernels.width;
+    let chunks = columns.div_ceil(chunk);
+    let shares = if chunks == 0 { 1 } else { TASKS.div_ceil(chunks).min(rows.div_ceil(MIN_ROWS)).max(1) };
+    (0..chunks * shares).into_par_iter().for_each(|task| {
+        let (first, share) = (task / shares * chunk, task % shares);
+        let mine = share * rows / shares..(share + 1) * rows / shares;
+        let block = Block { patches, kernels, first, columns: chunk.min(columns - first), out: shared, rows };
+        block.run(a, mine, start);
     });
     out
+}
+
+/// Some columns of the result of [`forward`].
+struct Block<'a, T: Real> {
+    patches: &'a Patches<'a, T>,
+    kernels: &'a Kernels<T>,
+    first: usize,
+    columns: usize,
+    out: Shared<T>,
+    rows: usize,
+}
+
+impl<T: Real> Block<'_, T> {
+    fn run(&self, a: &impl Rows<T>, mine: Range<usize>, start: &[T]) {
+        let (taps, width) = (self.patches.taps.len(), self.kernels.width);
+        let panels: Vec<(Vec<Run>, usize)> = (0..self.columns)
+            .step_by(width)
+            .map(|at| (at, width.min(self.columns - at)))
+            .map(|(at, n)| (self.patches.runs(self.first + at, n), n))
+            .collect();
+        let sizes = [ROWS.min(mine.len()) * ROW, panels.len() * width * DEPTH + SLACK, MAX_TILE];
+        with_scratch(sizes, |[left, right, tile]: [&mut [T]; 3]| {
+            for low in (0..taps.max(1)).step_by(DEPTH) {
+                let depth = DEPTH.min(taps - low);
+                wide(|| {
+                    for (i, (runs, _)) in panels.iter().enumerate() {
+                        for k in 0..depth {
+                            // SAFETY: the scratch holds `depth` rows of this panel and the slack; what a row spoils
+                            // beyond its end is written later.
+                            unsafe {
+                                let to = right.as_mut_ptr().add((i * DEPTH + k) * width);
+                                self.patches.fill(low + k, runs, to);
+                            }
+                        }
+                    }
+                });
+                for some in tiles(mine.clone(), ROWS) {
+                    for (i, row) in some.clone().enumerate() {
+                        a.fill(row, low, &mut left[i * ROW..][..depth]);
+                    }
+                    for rows in tiles(some.clone(), self.kernels.height()) {
+                        let a = left[(rows.start - some.start) * ROW..].as_ptr();
+                        for (i, (_, n)) in panels.iter().enumerate() {
+                            let b = right[i * DEPTH * width..].as_ptr();
+                            self.tile(depth, a, b, rows.clone(), i * width, *n, (low == 0).then_some(start), tile);
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// One tile of the result: rows `rows`, `n` columns from the block's column `at` on.
+    fn tile(
+        &self,
+        depth: usize,
+        a: *const T,
+        b: *const T,
+        rows: Range<usize>,
+        at: usize,
+        n: usize,
+        start: Option<&[T]>,
+        tile: &mut [T],
+    ) {
+        let (pixels, width) = (self.patches.pixels(), self.kernels.width);
+        let kernel = self.kernels.tile(rows.len(), n);
+        let place = |column: usize| column / pixels * self.rows * pixels + column % pixels;
+        let first = self.first + at;
+        let zeros = [T::ZERO; MAX_TILE];
+        // SAFETY: `a` and `b` point to packed blocks of `depth` steps; C is inside the result, where this task alone
+        // writes, or the scratch tile.
+        unsafe {
+            if n == width && first % pixels + n <= pixels {
+                let c = self.out.get().add(place(first) + rows.start * pixels);
+                let from = start.map_or(std::ptr::null(), |s| s[rows.clone()].as_ptr());
+                return kernel(depth, a, b, c, pixels, from);
+            }
+            // Part of a panel, or pixels of two samples: through the scratch tile.
+            let from = start.map_or(zeros.as_ptr(), |s| s[rows.clone()].as_ptr());
+            kernel(depth, a, b, tile.as_mut_ptr(), width, from);
+            let mut j = 0;
+            while j < n {
+                let len = (pixels - (first + j) % pixels).min(n - j);
+                for (r, row) in rows.clone().enumerate() {
+                    let to = self.out.get().add(place(first + j) + row * pixels);
+                    for i in 0..len {
+                        let v = tile[r * width + j + i];
+                        to.add(i).write(if start.is_some() { v } else { *to.add(i) + v });
+                    }
+                }
+                j += len;
+            }
+        }
+    }
 }
 
 /// `out[m, k] = sum over s, p of g[s, m, p] * patches[k, (s, p)]`.
 ///
 /// `g` is samples x `rows` x pixels; the result is `rows` x taps.
 pub(super) fn filter_gradient<T: Real>(g: &[T], rows: usize, patches: &Patches<'_, T>) -> Vec<T> {
-    let (taps, pixels) = (patches.taps.len(), patches.pixels());
-    assert_eq!(g.len(), patches.samples * rows * pixels);
-    let mut out = vec![T::ZERO; rows * taps];
+    let (taps, columns) = (patches.taps.len(), patches.columns());
+    assert_eq!(g.len(), rows * columns);
+    let share = taps.div_ceil(taps.div_ceil(ROWS).max(1)).max(1);
+    let shares = taps.div_ceil(share);
+    // Few taps: the pixels are shared out too, into partial sums that are added at the end.
+    let depths = columns.div_ceil(DEPTH);
+    let parts = TASKS.div_ceil(shares.max(1)).min(depths.div_ceil(8)).max(1);
+    let mut out: Vec<T> = uninit(parts * rows * taps);
     let shared = Shared(out.as_mut_ptr());
-    (0..taps.div_ceil(TAP_TILE)).into_par_iter().for_each_init(Vec::new, |columns, task| {
-        let low = task * TAP_TILE;
-        let width = TAP_TILE.min(taps - low);
-        for sample in 0..patches.samples {
-            for first in (0..pixels).step_by(TILE) {
-                let n = TILE.min(pixels - first);
-                columns.resize(width * n, T::ZERO);
-                for k in 0..width {
-                    patches.fill(low + k, sample, first, &mut columns[k * n..][..n]);
-                }
-                // SAFETY: extents and strides stay inside `g`, `columns` and `out`; tasks write disjoint columns.
-                unsafe {
-                    let c = shared.get().add(low);
-                    let a = g.as_ptr().add(sample * rows * pixels + first);
-                    let b = columns.as_ptr();
-                    multiply((rows, width, n), (c, taps), true, (a, pixels as isize, 1), (b, 1, n as isize));
-                }
-            }
+    (0..shares * parts).into_par_iter().for_each(|task| {
+        let (share_index, part) = (task % shares, task / shares);
+        let mine = share_index * share..((share_index + 1) * share).min(taps);
+        let pixels = part * depths / parts * DEPTH..((part + 1) * depths / parts * DEPTH).min(columns);
+        for channels in tiles(0..rows, CHANNELS) {
+            // SAFETY: every task has its own taps of its own part.
+            let to = Shared(unsafe { shared.get().add(part * rows * taps) });
+            filter_block(g, rows, patches, mine.clone(), pixels.clone(), channels, to);
         }
     });
+    if parts > 1 {
+        let (sum, others) = out.split_at_mut(rows * taps);
+        for other in others.chunks_exact(rows * taps) {
+            wide(|| sum.iter_mut().zip(other).for_each(|(s, o)| *s += *o));
+        }
+        out.truncate(rows * taps);
+    }
     out
 }
 
-/// `c = a * b`, or `c += a * b`, for `(m, n, k)`; each matrix with its row stride, `a` and `b` with the column stride.
-unsafe fn multiply<T: Real>(
-    (m, n, k): (usize, usize, usize),
-    (c, c_rows): (*mut T, usize),
-    accumulate: bool,
-    (a, a_rows, a_cols): (*const T, isize, isize),
-    (b, b_rows, b_cols): (*const T, isize, isize),
+/// The filter gradient of some taps and output channels, summed over some columns, written to `out` (rows x taps).
+fn filter_block<T: Real>(
+    g: &[T],
+    rows: usize,
+    patches: &Patches<'_, T>,
+    taps: Range<usize>,
+    columns: Range<usize>,
+    channels: Range<usize>,
+    out: Shared<T>,
 ) {
-    // SAFETY: the caller's.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            c,
-            1,
-            c_rows as isize,
-            accumulate,
-            a,
-            a_cols,
-            a_rows,
-            b,
-            b_cols,
-            b_rows,
-            T::ONE,
-            T::ONE,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
+    let kernels = T::kernels();
+    let (width, pixels) = (kernels.width, patches.pixels());
+    let panels = channels.len().div_ceil(width);
+    let sums_row = panels * width;
+    let sizes = [taps.len() * ROW + SLACK, panels * DEPTH * width, taps.len() * sums_row];
+    with_scratch(sizes, |[left, right, sums]: [&mut [T]; 3]| {
+        sums.fill(T::ZERO);
+        for first in columns.clone().step_by(DEPTH) {
+            let depth = DEPTH.min(columns.end - first);
+            let runs = patches.runs(first, depth);
+            wide(|| {
+                for (i, tap) in taps.clone().enumerate() {
+                    // SAFETY: the scratch holds the row and the slack; what a row spoils is written later or not read.
+                    unsafe { patches.fill(tap, &runs, left.as_mut_ptr().add(i * ROW)) };
+                }
+                let source =
+                    |channel: usize, column: usize| (column / pixels * rows + channel) * pixels + column % pixels;
+                pack_transposed(g, source, channels.clone(), first..first + depth, pixels, width, right);
+            });
+            for tile in tiles(0..taps.len(), kernels.height()) {
+                for panel in 0..panels {
+                    let n = width.min(channels.len() - panel * width);
+                    // SAFETY: the packed blocks hold `depth` steps; `sums` whole panels.
+                    unsafe {
+                        let (a, b) = (left.as_ptr().add(tile.start * ROW), right.as_ptr().add(panel * DEPTH * width));
+                        let c = sums.as_mut_ptr().add(tile.start * sums_row + panel * width);
+                        kernels.tile(tile.len(), n)(depth, a, b, c, sums_row, std::ptr::null());
+                    }
+                }
+            }
+        }
+        for (j, channel) in channels.enumerate() {
+            for (i, tap) in taps.clone().enumerate() {
+                // SAFETY: this task's taps of this channel.
+                unsafe { out.get().add(channel * patches.taps.len() + tap).write(sums[i * sums_row + j]) };
+            }
+        }
+    });
+}
+
+/// Packs `g`'s channels at some columns as panels of `width` channels, channels side by side.
+#[inline(always)]
+fn pack_transposed<T: Real>(
+    g: &[T],
+    source: impl Fn(usize, usize) -> usize,
+    channels: Range<usize>,
+    columns: Range<usize>,
+    pixels: usize,
+    width: usize,
+    to: &mut [T],
+) {
+    for (panel, low) in channels.clone().step_by(width).enumerate() {
+        let to = &mut to[panel * DEPTH * width..][..DEPTH * width];
+        let n = width.min(channels.end - low);
+        let mut column = columns.start;
+        while column < columns.end {
+            let len = (pixels - column % pixels).min(columns.end - column);
+            let at = (column - columns.start) * width;
+            for i in 0..width {
+                if i < n {
+                    let from = &g[source(low + i, column)..][..len];
+                    for (k, v) in from.iter().enumerate() {
+                        to[at + k * width + i] = *v;
+                    }
+                } else {
+                    for k in 0..len {
+                        to[at + k * width + i] = T::ZERO;
+                    }
+                }
+            }
+            column += len;
+        }
     }
 }

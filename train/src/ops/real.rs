@@ -2,6 +2,8 @@
 
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 
+use super::kernel::{Kernels, kernels_f32, kernels_f64};
+
 /// `f32` or `f64`.
 pub(super) trait Real: WithDType {
     /// 0.
@@ -9,6 +11,8 @@ pub(super) trait Real: WithDType {
     /// 1.
     const ONE: Self;
 
+    /// The product's innermost loops on this processor.
+    fn kernels() -> &'static Kernels<Self>;
     /// As `f64`.
     fn up(self) -> f64;
     /// The nearest value to an `f64`.
@@ -18,10 +22,13 @@ pub(super) trait Real: WithDType {
 }
 
 macro_rules! impl_real {
-    ($($t:ty),*) => {$(
+    ($($t:ty: $kernels:expr),*) => {$(
         impl Real for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            fn kernels() -> &'static Kernels<Self> {
+                $kernels()
+            }
             #[inline(always)]
             fn up(self) -> f64 {
                 self as f64
@@ -37,7 +44,7 @@ macro_rules! impl_real {
         }
     )*};
 }
-impl_real!(f32, f64);
+impl_real!(f32: kernels_f32, f64: kernels_f64);
 
 /// Runs a block with `$t` standing for the element type of a storage.
 macro_rules! with_real {
@@ -64,6 +71,17 @@ pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Re
         Some((start, end)) => Ok(&all[start..end]),
         None => bail!("a kernel was given a tensor that is not contiguous"),
     }
+}
+
+/// Memory for `n` values about to be written: what it holds is arbitrary.
+pub(super) fn uninit<T: Real>(n: usize) -> Vec<T> {
+    let mut v = Vec::with_capacity(n);
+    // SAFETY: the capacity is there and any bits are an f32 or f64; callers write every value before it is read.
+    #[expect(clippy::uninit_vec, reason = "zeroing large results first costs a pass over memory")]
+    unsafe {
+        v.set_len(n);
+    }
+    v
 }
 
 /// A result of a kernel.

@@ -7,8 +7,8 @@ use candle_core::{CpuStorage, Layout, Result, Shape};
 use rayon::prelude::*;
 
 use super::Geometry;
-use crate::ops::patches::{Patches, Tap};
-use crate::ops::product;
+use crate::ops::patches::{Images, Patches, Tap};
+use crate::ops::product::{self, Matrix};
 use crate::ops::real::{Real, slice, stored};
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
@@ -32,9 +32,10 @@ pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Res
                 }
             }
         }
-        let (height, width) = (d.h, d.w);
-        let patches = Patches { data: x, samples: d.n, planes: d.c, height, width, out_h: height, out_w: width, taps };
-        let part = product::forward(&filters, d.out, &patches);
+        let width = d.w;
+        let images = Images { data: x, samples: d.n, planes: d.c, height: d.h, width };
+        let patches = Patches::new(images, (d.h, d.w), taps);
+        let part = product::forward(&Matrix(&filters, d.c * 4), d.out, None, &patches);
         let area = (d.h * d.w).max(1);
         y.par_chunks_mut(4 * area).zip(part.par_chunks(area)).for_each(|(y, part)| {
             for (i, row) in part.chunks(width).enumerate() {
@@ -62,7 +63,7 @@ fn split_phases<T: Real>(d: Geometry, g: &[T]) -> Vec<T> {
 }
 
 /// The split gradient as patches whose rows follow the filters' order: output channel, row, column.
-fn gradient_patches<T>(d: Geometry, split: &[T]) -> Patches<'_, T> {
+fn gradient_patches<T: Real>(d: Geometry, split: &[T]) -> Patches<'_, T> {
     // Tap k of the filter belongs to phase (k + 1) % 2 and reads it with the opposite of the forward shift.
     let axis = |k: usize| {
         let phase = (k + 1) % 2;
@@ -78,13 +79,13 @@ fn gradient_patches<T>(d: Geometry, split: &[T]) -> Patches<'_, T> {
             }
         }
     }
-    let (height, width) = (d.h, d.w);
-    Patches { data: split, samples: d.n, planes: 4 * d.out, height, width, out_h: height, out_w: width, taps }
+    let images = Images { data: split, samples: d.n, planes: 4 * d.out, height: d.h, width: d.w };
+    Patches::new(images, (d.h, d.w), taps)
 }
 
 pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let split = split_phases(d, slice::<T>(g.0, g.1)?);
-    let gx = product::forward(slice::<T>(w.0, w.1)?, d.c, &gradient_patches(d, &split));
+    let gx = product::forward(&Matrix(slice::<T>(w.0, w.1)?, d.out * 16), d.c, None, &gradient_patches(d, &split));
     Ok(stored(gx, (d.n, d.c, d.h, d.w)))
 }
 

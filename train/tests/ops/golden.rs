@@ -1,5 +1,5 @@
-//! Operations and losses against PyTorch's numbers in `f64`, stored in ../shared/golden (skipped where it is missing).
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! Operations and losses against PyTorch's numbers in `f64`: the small set of tests/golden, and the larger one of
+//! ../shared/golden, skipped where it is missing.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,24 +7,27 @@ use std::path::Path;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use train::ops;
 
+use crate::support::error;
+
 type Tensors = HashMap<String, Tensor>;
 
-fn load(name: &str) -> Option<Tensors> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden").join(name);
-    if !path.exists() {
-        println!("skipped: {} is not there", path.display());
-        return None;
-    }
-    Some(candle_core::safetensors::load(path, &Device::Cpu).unwrap())
+fn read(path: &str) -> Tensors {
+    candle_core::safetensors::load(Path::new(env!("CARGO_MANIFEST_DIR")).join(path), &Device::Cpu).unwrap()
 }
 
-/// Largest difference over the largest magnitude of what is expected.
-fn error(found: &Tensor, expected: &Tensor) -> f64 {
-    assert_eq!(found.dims(), expected.dims());
-    let values = |t: &Tensor| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
-    let (found, expected) = (values(found), values(expected));
-    let scale = expected.iter().fold(1e-300, |m: f64, v| m.max(v.abs()));
-    found.iter().zip(&expected).fold(0.0, |m: f64, (a, b)| m.max(if a == b { 0.0 } else { (a - b).abs() / scale }))
+/// The set that travels with the code.
+pub(crate) fn committed() -> Tensors {
+    read("tests/golden/ops.safetensors")
+}
+
+/// A file of the larger set.
+fn load(name: &str) -> Option<Tensors> {
+    let path = format!("../../shared/golden/{name}");
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists() {
+        println!("skipped: {path} is not there");
+        return None;
+    }
+    Some(read(&path))
 }
 
 /// Bound of the relative error in a type.
@@ -53,19 +56,29 @@ fn case(golden: &Tensors, name: &str, op: impl Fn(&[Tensor]) -> Result<Tensor>) 
 
 #[test]
 fn operations() {
-    let Some(golden) = load("ops.safetensors") else { return };
-    for (name, padding) in [("conv1x1", 0), ("conv3x3", 1), ("conv5x5", 2), ("conv7x7", 3)] {
-        case(&golden, name, |x| ops::conv2d(&x[0], &x[1], None, padding));
+    all_operations(&committed());
+}
+
+#[test]
+fn operations_of_the_larger_set() {
+    if let Some(golden) = load("ops.safetensors") {
+        all_operations(&golden);
     }
-    case(&golden, "conv3x3_bias", |x| ops::conv2d(&x[0], &x[1], Some(&x[2]), 1));
-    case(&golden, "conv_transpose4x4s2", |x| ops::conv_transpose2d(&x[0], &x[1]));
-    case(&golden, "max_pool2x2", |x| ops::max_pool2x2(&x[0]));
-    case(&golden, "max_pool2x2_ties", |x| ops::max_pool2x2(&x[0]));
-    case(&golden, "relu_zero", |x| ops::relu(&x[0]));
-    case(&golden, "abs_zero", |x| ops::abs(&x[0]));
-    case(&golden, "sigmoid", |x| ops::sigmoid(&x[0]));
-    case(&golden, "batch_norm_train", |x| Ok(ops::batch_norm_train(&x[0], &x[1], &x[2], 1e-3, false)?.0));
-    case(&golden, "batch_norm_relu_train", |x| Ok(ops::batch_norm_train(&x[0], &x[1], &x[2], 1e-3, true)?.0));
+}
+
+fn all_operations(golden: &Tensors) {
+    for (name, padding) in [("conv1x1", 0), ("conv3x3", 1), ("conv5x5", 2), ("conv7x7", 3)] {
+        case(golden, name, |x| ops::conv2d(&x[0], &x[1], None, padding));
+    }
+    case(golden, "conv3x3_bias", |x| ops::conv2d(&x[0], &x[1], Some(&x[2]), 1));
+    case(golden, "conv_transpose4x4s2", |x| ops::conv_transpose2d(&x[0], &x[1]));
+    case(golden, "max_pool2x2", |x| ops::max_pool2x2(&x[0]));
+    case(golden, "max_pool2x2_ties", |x| ops::max_pool2x2(&x[0]));
+    case(golden, "relu_zero", |x| ops::relu(&x[0]));
+    case(golden, "abs_zero", |x| ops::abs(&x[0]));
+    case(golden, "sigmoid", |x| ops::sigmoid(&x[0]));
+    case(golden, "batch_norm_train", |x| Ok(ops::batch_norm_train(&x[0], &x[1], &x[2], 1e-3, false)?.0));
+    case(golden, "batch_norm_relu_train", |x| Ok(ops::batch_norm_train(&x[0], &x[1], &x[2], 1e-3, true)?.0));
 }
 
 /// Running statistics as PyTorch updates them: momentum 0.1 from mean 0 and variance 1, unbiased variance.
@@ -83,7 +96,12 @@ fn batch_statistics() {
 /// With the batch's own statistics handed in as the running ones, evaluation gives the training result.
 #[test]
 fn batch_norm_evaluation() {
-    let Some(golden) = load("ops.safetensors") else { return };
+    let golden = committed();
+    let stat =
+        |key: &str, like: &Tensor| golden[&format!("batch_norm_relu_eval.{key}")].to_dtype(like.dtype()).unwrap();
+    case(&golden, "batch_norm_relu_eval", |x| {
+        ops::batch_norm_eval(&x[0], &x[1], &x[2], &stat("mean", &x[0]), &stat("var", &x[0]), 1e-3, true)
+    });
     let x = |i: usize| &golden[&format!("batch_norm_relu_train.x{i}")];
     let (y, stats) = ops::batch_norm_train(x(0), x(1), x(2), 1e-3, true).unwrap();
     let same = ops::batch_norm_eval(x(0), x(1), x(2), &stats.mean, &stats.var, 1e-3, true).unwrap();

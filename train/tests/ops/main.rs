@@ -1,0 +1,9 @@
+//! The operations: golden numbers, finite differences, shapes, hostile values, thread counts.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod golden;
+mod gradients;
+mod hostile;
+mod optim;
+mod shapes;
+mod support;

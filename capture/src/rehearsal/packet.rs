@@ -81,10 +81,20 @@ impl Link {
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
+    /// libgphoto2 writes a small packet and then another; with Nagle's algorithm its second waits for our
+    /// acknowledgement of the first, which Linux delays by 40 ms unless it is asked anew before every read.
+    fn acknowledge_at_once(&self) {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = rustix::net::sockopt::set_tcp_quickack(&self.stream, true) {
+            log::trace!("rehearsal camera: acknowledgements stay delayed: {error}");
+        }
+    }
+
     fn fill(&mut self, to: &mut [u8]) -> io::Result<()> {
         let kept = self.unread.len().min(to.len());
         to[..kept].copy_from_slice(&self.unread[..kept]);
         self.unread.drain(..kept);
+        self.acknowledge_at_once();
         self.stream.read_exact(&mut to[kept..])
     }
 }

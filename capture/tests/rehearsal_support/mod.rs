@@ -66,23 +66,14 @@ impl Rig {
         line.unwrap_or_else(|| panic!("no current value in {text}")).to_owned()
     }
 
-    /// Sets the exposure, then shoots to the card, in one session; answers the file on the card.
+    /// Sets the exposure with gphoto2, then presses the shutter; answers the file on the card.
     pub(crate) fn shoot(&self, shutter: &str, f_number: &str, iso: &str) -> PathBuf {
         let before = self.hands.card_shots();
-        self.good(&[
-            "--set-config",
-            &format!("shutterspeed2={shutter}"),
-            "--set-config",
-            &format!("f-number={f_number}"),
-            "--set-config",
-            &format!("iso={iso}"),
-            "--set-config",
-            "capturetarget=1",
-            // Changed properties are told as events, and libgphoto2 backs off at a capture while such events wait.
-            "--wait-event=50ms",
-            "--capture-image",
-        ]);
-        assert_eq!(self.hands.card_shots(), before + 1);
+        let settings = [format!("shutterspeed2={shutter}"), format!("f-number={f_number}"), format!("iso={iso}")];
+        let [a, b, c] = settings.each_ref().map(String::as_str);
+        self.good(&["--set-config", a, "--set-config", b, "--set-config", c]);
+        self.hands.press_shutter();
+        self.wait_for_files(before + 1);
         let mut files: Vec<_> = std::fs::read_dir(self.dcim()).unwrap().map(|e| e.unwrap().path()).collect();
         files.sort();
         files.pop().unwrap()

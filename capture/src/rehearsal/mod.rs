@@ -14,6 +14,7 @@ mod exif;
 mod faults;
 mod glass;
 mod lens;
+mod nef;
 mod operator;
 mod optics;
 mod packet;

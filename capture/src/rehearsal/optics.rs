@@ -114,6 +114,17 @@ impl Optics {
         sensor::expose(&light, settings, number)
     }
 
+    /// Takes a picture and leaves it undeveloped.
+    pub(super) fn photograph_raw(
+        &self,
+        set: &Set,
+        settings: &Settings,
+        size: (u32, u32),
+        number: u64,
+    ) -> sensor::Mosaic {
+        sensor::expose_raw(&self.light(set, settings.f_number, size), settings, number)
+    }
+
     fn light(&self, set: &Set, f_number: f64, size: (u32, u32)) -> Arc<Planes> {
         let key = Key { scene: self.scene(&set.scene), set: set.clone(), f_number, size };
         let kept = self

@@ -188,6 +188,29 @@ fn focus_moves_in_live_view_only_and_ends() {
 }
 
 #[test]
+fn in_program_mode_the_body_refuses_an_exposure() {
+    let rig = Rig::new();
+    rig.good(&["--set-config", "shutterspeed2=1/125"]);
+    rig.hands.set_manual_mode(false);
+    assert_eq!(rig.setting("expprogram"), "P");
+    assert!(!rig.gphoto(&["--set-config", "shutterspeed2=1/60"]).status.success());
+    rig.hands.set_manual_mode(true);
+    rig.good(&["--set-config", "shutterspeed2=1/60"]);
+}
+
+#[test]
+fn real_time_takes_as_long_as_the_exposure() {
+    let options = Options { pace: Pace::RealTime, picture_size: (300, 200), ..Options::default() };
+    let body = Body::start(options).unwrap();
+    let rig = Rig { hands: body.operator(), body, folder: tempfile::tempdir().unwrap() };
+    rig.good(&["--set-config", "shutterspeed2=16/10", "--set-config", "capturetarget=1"]);
+    let begun = std::time::Instant::now();
+    rig.hands.press_shutter();
+    rig.wait_for_files(1);
+    assert!(begun.elapsed().as_secs_f64() >= 1.6);
+}
+
+#[test]
 fn bulb_exposes_as_long_as_it_is_open() {
     let rig = Rig::new();
     let set = ["--set-config", "f-number=f/22", "--set-config", "capturetarget=1"];

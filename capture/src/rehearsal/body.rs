@@ -139,6 +139,18 @@ impl State {
     pub(super) fn tell_changed(&mut self, codes: &[u16]) {
         codes.iter().for_each(|c| self.tell(event::PROP_CHANGED, u32::from(*c)));
     }
+    /// Turns the mode dial to M or to P, where the body sets the exposure itself and refuses what a client sets.
+    pub(super) fn turn_dial(&mut self, manual: bool) {
+        self.properties.put(prop::EXPOSURE_PROGRAM, Value::U16(if manual { 1 } else { 2 }));
+        self.dial_turned();
+    }
+    fn dial_turned(&mut self) {
+        let manual = self.properties.number(prop::EXPOSURE_PROGRAM) == 1;
+        for code in [prop::SHUTTER, prop::EXPOSURE_TIME, prop::F_NUMBER] {
+            self.properties.allow(code, manual);
+        }
+        self.tell_changed(&[prop::EXPOSURE_PROGRAM]);
+    }
     pub(super) fn now(&self) -> SystemTime {
         let ahead = Duration::try_from_secs_f64(self.clock_ahead.abs()).unwrap_or_default();
         if self.clock_ahead < 0.0 { SystemTime::now() - ahead } else { SystemTime::now() + ahead }
@@ -192,10 +204,7 @@ impl Machine {
                     state.properties.put(prop::BATTERY_LEVEL, Value::U8(1));
                     state.tell_changed(&[prop::BATTERY_LEVEL]);
                 }
-                Action::WrongDial => {
-                    state.properties.put(prop::EXPOSURE_PROGRAM, Value::U16(2));
-                    state.tell_changed(&[prop::EXPOSURE_PROGRAM]);
-                }
+                Action::WrongDial => state.turn_dial(false),
                 Action::PressShutter => drop(self.release(&mut state, Target::Card)),
                 Action::DuplicateEvent => state.duplicate_next = true,
                 Action::SwapEvents => state.swap_next = true,
@@ -273,10 +282,9 @@ impl Machine {
             op::INITIATE_CAPTURE => self.release(&mut state, Target::Card).into(),
             op::CAPTURE | op::AF_CAPTURE_SDRAM => self.release(&mut state, Target::Memory).into(),
             op::CAPTURE_TO => {
-                if p(0) == 0xFFFF_FFFE
-                    && let Err(code) = self.autofocus(&mut state)
-                {
-                    return code.into();
+                // With the lens's switch on manual the body shoots without focusing, whatever the client asks.
+                if p(0) == 0xFFFF_FFFE {
+                    let _ = self.autofocus(&mut state);
                 }
                 self.release(&mut state, if p(1) == 0 { Target::Card } else { Target::Memory }).into()
             }
@@ -341,6 +349,10 @@ fn set_property(state: &mut State, code: u32, bytes: &[u8]) -> u16 {
         return rc::DEVICE_BUSY;
     }
     match state.properties.set(code, bytes) {
+        Ok(changed) if changed == [prop::EXPOSURE_PROGRAM] => {
+            state.dial_turned();
+            rc::OK
+        }
         Ok(changed) => {
             state.tell_changed(&changed);
             rc::OK

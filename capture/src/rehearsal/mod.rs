@@ -27,6 +27,7 @@ mod scene;
 mod sensor;
 mod serve;
 mod shooting;
+mod state;
 mod store;
 mod texture;
 mod view;
@@ -111,7 +112,7 @@ impl Body {
         let store = store::Store::open(options.card.as_deref(), options.picture_size)?;
         let (processor, releases) = mpsc::channel();
         let machine = Arc::new(body::Machine {
-            state: Mutex::new(body::State::new(&optics, store, options.faults)),
+            state: Mutex::new(state::State::new(&optics, store, options.faults)),
             finished: Condvar::new(),
             processor,
             pace: options.pace,

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use manifests::plan::Subject;
 
 use super::{
-    body::Set,
     glass, lens, paint,
     scene::{SceneFile, SceneSpec},
     sensor,
+    state::Set,
 };
 
 /// What the exposure dials say.

@@ -9,12 +9,13 @@ use manifests::plan::Subject;
 
 use super::{
     Pace,
-    body::{Machine, Set, State},
+    body::Machine,
     codes::{event, prop, rc},
     optics::Settings,
     picture::{self, Quality},
     properties::Value,
     property_table::BULB,
+    state::{Set, State},
     store::{self, Picture},
 };
 

@@ -1,22 +1,16 @@
 //! The body: its state, and what it answers to each operation.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::Sender},
-    time::{Duration, Instant, SystemTime},
-};
-
-use manifests::plan::Subject;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::Sender};
 
 use super::{
     Pace, clock,
-    codec::{Reader, Writer},
+    codec::Writer,
     codes::{event, op, prop, rc},
-    faults::{Action, Fault, Faults, Moment, Script, WireFault},
-    lens,
+    faults::{Action, Fault, Moment, WireFault},
     properties::{Properties, Value},
     shooting::{Exposure, Target},
-    store::{self, Store},
+    state::State,
+    store,
 };
 
 /// The body's identity on the network.
@@ -64,87 +58,6 @@ impl From<Result<Vec<u8>, u16>> for Reply {
     }
 }
 
-/// What is in front of the lens, and how the lens stands.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Set {
-    pub(super) scene: String,
-    pub(super) subject: Subject,
-    pub(super) focal_mm: f64,
-    pub(super) focus_m: f64,
-}
-
-/// Everything that changes.
-pub(super) struct State {
-    pub(super) properties: Properties,
-    pub(super) store: Store,
-    pub(super) set: Set,
-    pub(super) script: Script,
-    /// Told by operation 90C7.
-    pub(super) events: VecDeque<(u16, u32)>,
-    /// A client's session is open; every client has another number.
-    pub(super) session: Option<u64>,
-    pub(super) clients: u64,
-    pub(super) exposing: bool,
-    /// When the shutter opened for a bulb exposure, and where its picture goes.
-    pub(super) bulb: Option<(Instant, Target)>,
-    pub(super) live_view: bool,
-    /// What the next 90C8 answers once: how the focus drive ended.
-    pub(super) outcome: Option<u16>,
-    pub(super) battery_flat: bool,
-    pub(super) releases: u64,
-    /// The body's clock minus the computer's.
-    pub(super) clock_ahead: f64,
-    /// Faults that wait for the next picture.
-    pub(super) truncate_next: bool,
-    pub(super) duplicate_next: bool,
-    pub(super) swap_next: bool,
-}
-
-impl State {
-    /// A body that was just switched on, in front of its first scene.
-    pub(super) fn new(optics: &super::optics::Optics, store: Store, faults: Faults) -> Self {
-        let scene = optics.first();
-        Self {
-            properties: Properties::new(),
-            store,
-            set: Set {
-                scene: scene.id.to_string(),
-                subject: Subject::Background,
-                focal_mm: 35.0,
-                focus_m: scene.background.distance_m,
-            },
-            script: Script::new(faults),
-            events: VecDeque::new(),
-            session: None,
-            clients: 0,
-            exposing: false,
-            bulb: None,
-            live_view: false,
-            outcome: None,
-            battery_flat: false,
-            releases: 0,
-            clock_ahead: 0.0,
-            truncate_next: false,
-            duplicate_next: false,
-            swap_next: false,
-        }
-    }
-
-    pub(super) fn tell(&mut self, code: u16, parameter: u32) {
-        self.events.push_back((code, parameter));
-        if std::mem::take(&mut self.duplicate_next) {
-            self.events.push_back((code, parameter));
-        }
-    }
-    pub(super) fn tell_changed(&mut self, codes: &[u16]) {
-        codes.iter().for_each(|c| self.tell(event::PROP_CHANGED, u32::from(*c)));
-    }
-    pub(super) fn now(&self) -> SystemTime {
-        let ahead = Duration::try_from_secs_f64(self.clock_ahead.abs()).unwrap_or_default();
-        if self.clock_ahead < 0.0 { SystemTime::now() - ahead } else { SystemTime::now() + ahead }
-    }
-}
-
 /// The body, shared by the connections, the image processor and the operator's hands.
 pub(super) struct Machine {
     pub(super) state: Mutex<State>,
@@ -186,16 +99,13 @@ impl Machine {
                 Action::DropDuring => return (self.perform(state, request), Some(WireFault::Drop(Moment::During))),
                 Action::DropAfter => return (self.perform(state, request), Some(WireFault::Drop(Moment::After))),
                 Action::Truncate => state.truncate_next = true,
-                Action::CardFull => state.store.capacity = state.store.capacity - state.store.free(),
+                Action::CardFull => state.store.fill(),
                 Action::LowBattery => {
                     state.battery_flat = true;
                     state.properties.put(prop::BATTERY_LEVEL, Value::U8(1));
                     state.tell_changed(&[prop::BATTERY_LEVEL]);
                 }
-                Action::WrongDial => {
-                    state.properties.put(prop::EXPOSURE_PROGRAM, Value::U16(2));
-                    state.tell_changed(&[prop::EXPOSURE_PROGRAM]);
-                }
+                Action::WrongDial => state.turn_dial(false),
                 Action::PressShutter => drop(self.release(&mut state, Target::Card)),
                 Action::DuplicateEvent => state.duplicate_next = true,
                 Action::SwapEvents => state.swap_next = true,
@@ -254,7 +164,7 @@ impl Machine {
             },
             op::GET_PROP_DESC => self.property(&mut state, p(0), Properties::describe),
             op::GET_PROP_VALUE => self.property(&mut state, p(0), Properties::value),
-            op::SET_PROP_VALUE => set_property(&mut state, p(0), &request.data).into(),
+            op::SET_PROP_VALUE => state.set_property(p(0), &request.data).into(),
             op::GET_VENDOR_PROP_CODES => Ok(Writer::default().array16(&state.properties.codes(true)).done()).into(),
             op::SET_CONTROL_MODE => {
                 state.properties.allow(prop::EXPOSURE_PROGRAM, p(0) == 1);
@@ -273,10 +183,9 @@ impl Machine {
             op::INITIATE_CAPTURE => self.release(&mut state, Target::Card).into(),
             op::CAPTURE | op::AF_CAPTURE_SDRAM => self.release(&mut state, Target::Memory).into(),
             op::CAPTURE_TO => {
-                if p(0) == 0xFFFF_FFFE
-                    && let Err(code) = self.autofocus(&mut state)
-                {
-                    return code.into();
+                // With the lens's switch on manual the body shoots without focusing, whatever the client asks.
+                if p(0) == 0xFFFF_FFFE {
+                    let _ = self.autofocus(&mut state);
                 }
                 self.release(&mut state, if p(1) == 0 { Target::Card } else { Target::Memory }).into()
             }
@@ -290,7 +199,7 @@ impl Machine {
                 rc::OK.into()
             }
             op::AF_DRIVE_CANCEL | op::CHANGE_AF_AREA => rc::OK.into(),
-            op::MF_DRIVE => drive_focus(&mut state, p(0), p(1)).into(),
+            op::MF_DRIVE => state.drive_focus(p(0), p(1)).into(),
             op::START_LIVE_VIEW => {
                 state.live_view = true;
                 state.properties.put(prop::LIVE_VIEW_STATUS, Value::U8(1));
@@ -322,52 +231,6 @@ impl Machine {
         }
         read(&state.properties, code).into()
     }
-}
-
-fn set_property(state: &mut State, code: u32, bytes: &[u8]) -> u16 {
-    let Ok(code) = u16::try_from(code) else { return rc::PROPERTY_NOT_SUPPORTED };
-    if code == prop::DATE_TIME {
-        let Some(time) = Reader(bytes).string().as_deref().and_then(clock::parse_ptp) else {
-            return rc::INVALID_VALUE;
-        };
-        let now = SystemTime::now();
-        state.clock_ahead = match time.duration_since(now) {
-            Ok(ahead) => ahead.as_secs_f64(),
-            Err(behind) => -behind.duration().as_secs_f64(),
-        };
-        return rc::OK;
-    }
-    if state.exposing && state.bulb.is_none() {
-        return rc::DEVICE_BUSY;
-    }
-    match state.properties.set(code, bytes) {
-        Ok(changed) => {
-            state.tell_changed(&changed);
-            rc::OK
-        }
-        Err(refusal) => refusal,
-    }
-}
-
-/// Direction 1 is nearer, 2 farther; the end of the ring is told by the next 90C8.
-fn drive_focus(state: &mut State, direction: u32, steps: u32) -> u16 {
-    if !state.live_view {
-        return rc::NO_LIVE_VIEW;
-    }
-    let sign = match direction {
-        1 => -1.0,
-        2 => 1.0,
-        _ => return rc::INVALID_PARAMETER,
-    };
-    // The motor does not start for less.
-    if steps < 5 {
-        state.outcome = Some(rc::FOCUS_STEP_TOO_SMALL);
-        return rc::OK;
-    }
-    let (focus_m, ended) = lens::drive_focus(state.set.focus_m, sign * f64::from(steps));
-    state.set.focus_m = focus_m;
-    state.outcome = ended.then_some(rc::FOCUS_LIMIT);
-    rc::OK
 }
 
 /// Half of a download when the script says so.

@@ -2,6 +2,7 @@
 
 use super::{body, clock, picture::About};
 
+const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
@@ -17,6 +18,12 @@ pub(super) fn ascii(tag: u16, text: &str) -> Entry {
 }
 pub(super) fn shorts(tag: u16, values: &[u16]) -> Entry {
     Entry(tag, SHORT, values.len() as u32, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+}
+pub(super) fn bytes(tag: u16, values: &[u8]) -> Entry {
+    Entry(tag, BYTE, values.len() as u32, values.into())
+}
+pub(super) fn longs(tag: u16, values: &[u32]) -> Entry {
+    Entry(tag, LONG, values.len() as u32, values.iter().flat_map(|v| v.to_le_bytes()).collect())
 }
 pub(super) fn long(tag: u16, value: u32) -> Entry {
     Entry(tag, LONG, 1, value.to_le_bytes().into())

@@ -14,8 +14,10 @@ mod exif;
 mod faults;
 mod glass;
 mod lens;
+mod nef;
 mod operator;
 mod optics;
+mod packet;
 mod paint;
 mod picture;
 mod properties;
@@ -25,6 +27,7 @@ mod scene;
 mod sensor;
 mod serve;
 mod shooting;
+mod state;
 mod store;
 mod texture;
 mod view;
@@ -109,7 +112,7 @@ impl Body {
         let store = store::Store::open(options.card.as_deref(), options.picture_size)?;
         let (processor, releases) = mpsc::channel();
         let machine = Arc::new(body::Machine {
-            state: Mutex::new(body::State::new(&optics, store, options.faults)),
+            state: Mutex::new(state::State::new(&optics, store, options.faults)),
             finished: Condvar::new(),
             processor,
             pace: options.pace,

@@ -89,9 +89,7 @@ impl Operator {
 
     /// Turns the mode dial: true is M, false is P.
     pub fn set_manual_mode(&self, manual: bool) {
-        let mut state = self.machine.lock();
-        state.properties.put(prop::EXPOSURE_PROGRAM, Value::U16(if manual { 1 } else { 2 }));
-        state.tell_changed(&[prop::EXPOSURE_PROGRAM]);
+        self.machine.lock().turn_dial(manual);
     }
 
     /// Puts a battery in, charged to so many percent. One below 3 percent releases no shutter.

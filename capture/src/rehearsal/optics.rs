@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use manifests::plan::Subject;
 
 use super::{
-    body::Set,
     glass, lens, paint,
     scene::{SceneFile, SceneSpec},
     sensor,
+    state::Set,
 };
 
 /// What the exposure dials say.
@@ -114,6 +114,17 @@ impl Optics {
         sensor::expose(&light, settings, number)
     }
 
+    /// Takes a picture and leaves it undeveloped.
+    pub(super) fn photograph_raw(
+        &self,
+        set: &Set,
+        settings: &Settings,
+        size: (u32, u32),
+        number: u64,
+    ) -> sensor::Mosaic {
+        sensor::expose_raw(&self.light(set, settings.f_number, size), settings, number)
+    }
+
     fn light(&self, set: &Set, f_number: f64, size: (u32, u32)) -> Arc<Planes> {
         let key = Key { scene: self.scene(&set.scene), set: set.clone(), f_number, size };
         let kept = self
@@ -146,7 +157,7 @@ fn gather(key: &Key) -> Planes {
         super::defocus::disc(sharp, blur)
     };
     let background = || layer(&scene.background, 0);
-    let mirrored = || layer(&scene.reflection, 0x5EED_0F_1EF7);
+    let mirrored = || layer(&scene.reflection, 0x005E_ED0F_1EF7);
     let through = scene.glass.transmittance() as f32;
     match set.subject {
         Subject::Background => background(),

@@ -5,8 +5,9 @@ use std::time::SystemTime;
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
 
 use super::{
-    exif,
+    exif, nef,
     optics::{Raster, Settings},
+    sensor::Mosaic,
     store::Picture,
 };
 
@@ -38,15 +39,24 @@ pub(super) struct About<'a> {
     pub(super) number: u64,
 }
 
-/// The files of one release, RAW first as on the body's card.
-pub(super) fn encode(raster: &Raster, quality: Quality, about: &About<'_>) -> Vec<Picture> {
+/// The files of one release, RAW first. The mosaic is taken only where the quality wants one.
+pub(super) fn encode(
+    raster: &Raster,
+    mosaic: impl FnOnce() -> Mosaic,
+    quality: Quality,
+    about: &About<'_>,
+) -> Vec<Picture> {
     let (width, height) = raster.size;
     let mut pictures = Vec::new();
-    if let Some(grade) = quality.jpeg {
-        let exif = exif::tiff(about, raster.size);
-        if let Some(bytes) = jpeg(raster, grade, Some(exif)) {
-            pictures.push(Picture { extension: "JPG", bytes, width, height });
-        }
+    if quality.raw {
+        let preview = bare_jpeg(raster, 78).unwrap_or_default();
+        let bytes = nef::encode(&mosaic(), &preview, about);
+        pictures.push(Picture { extension: "NEF", bytes, width, height });
+    }
+    if let Some(grade) = quality.jpeg
+        && let Some(bytes) = jpeg(raster, grade, Some(exif::tiff(about, raster.size)))
+    {
+        pictures.push(Picture { extension: "JPG", bytes, width, height });
     }
     pictures
 }

@@ -209,3 +209,54 @@ impl Manifest for SceneFile {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "version: 1
+scenes:
+- id: atelier
+  seed: '4'
+  background: {view: desk, distance_m: 1.5, luminance: 180}
+  reflection: {view: room, distance_m: 3, luminance: 700}
+  glass: {thickness_mm: 6}
+";
+
+    fn parse(text: &str) -> Result<SceneFile, manifests::Error> {
+        manifests::io::parse_yaml(text, Path::new("scene.yaml"))
+    }
+
+    #[test]
+    fn a_file_is_read_strictly() {
+        let file = parse(FILE).unwrap();
+        let scene = file.scene("atelier");
+        assert_eq!((scene.glass.thickness_mm, scene.glass.index), (6.0, 1.52));
+        assert_eq!(file.scene("elsewhere"), SceneSpec::derived("elsewhere"));
+        for (from, to, line) in [
+            ("distance_m: 1.5", "distance_m: 0", "scene.yaml:5"),
+            ("view: room", "view: rooms", "scene.yaml:6"),
+            ("thickness_mm", "thicknes_mm", "scene.yaml:7"),
+            ("version: 1", "version: 2", "version"),
+        ] {
+            let error = parse(&FILE.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(line), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn scenes_that_are_made_up_pass_the_checks_and_mean_what_their_names_say() {
+        for i in 0..300 {
+            let scene = SceneSpec::derived(&format!("s{i}"));
+            SceneFile { version: 1, scenes: vec![scene.clone()] }.check().unwrap();
+            assert_ne!(scene.background.view, scene.reflection.view, "the layers look alike");
+        }
+        assert_eq!(SceneSpec::derived("street-2").background.view, View::Street);
+        let luminance = |id| SceneSpec::derived(id).reflection.luminance;
+        assert!(luminance("hall-dark") < 300.0 && luminance("hall-bright") > 800.0);
+        assert_ne!(SceneSpec::derived("a"), SceneSpec::derived("b"));
+        // What an operator types need not be a name.
+        SceneFile { version: 1, scenes: vec![SceneSpec::derived("zum Löwen / 2")] }.check().unwrap();
+    }
+}

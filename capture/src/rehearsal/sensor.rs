@@ -16,16 +16,61 @@ const PHOTOSITES: f64 = 24.0e6;
 /// Levels of the converter.
 const LEVELS: usize = 1 << 14;
 
+/// Level of no light in a RAW file, and of saturation.
+pub(super) const BLACK: u16 = 600;
+const WHITE: u16 = 15892;
+
+/// Linear sRGB to the body's own red, green and blue, green of white being 1: Adobe's colour matrix of this body for
+/// D65 times the matrix of IEC 61966-2-1 from linear sRGB to XYZ.
+fn camera_colours() -> [[f64; 3]; 3] {
+    const BODY: [[f64; 3]; 3] = [[0.6988, -0.1384, -0.0714], [-0.5631, 1.3410, 0.2447], [-0.1485, 0.2204, 0.7318]];
+    const XYZ: [[f64; 3]; 3] = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]];
+    let product = BODY.map(|row| [0, 1, 2].map(|j| (0..3).map(|k| row[k] * XYZ[k][j]).sum::<f64>()));
+    let green: f64 = product[1].iter().sum();
+    product.map(|row| row.map(|v| v / green))
+}
+
+/// A picture before it is developed: one colour a pixel, rows of R G and G B, 14 bits.
+pub(super) struct Mosaic {
+    pub(super) size: (u32, u32),
+    pub(super) levels: Vec<u16>,
+    /// Factors that make the colours of a white surface equal.
+    pub(super) balance: [f64; 3],
+}
+
+/// The sensor's noise: electrons at saturation, and electrons of read noise squared, for a pixel of a picture.
+struct Noise {
+    electrons: f32,
+    read: f32,
+    normal: Vec<f32>,
+}
+
+impl Noise {
+    fn new(pixels: usize, iso: f64) -> Self {
+        let photosites = PHOTOSITES / pixels as f64;
+        Self {
+            // The amplifier's gain grows with ISO: fewer electrons saturate the converter.
+            electrons: (FULL_WELL * photosites * 100.0 / iso) as f32,
+            read: (READ_NOISE * READ_NOISE * photosites) as f32,
+            normal: normal_quantiles(),
+        }
+    }
+
+    /// What is read from a pixel whose mean is `value` of saturation. Photon noise is Poisson; read noise swamps it
+    /// where its mean is too small to be taken as normal.
+    fn read(&self, value: f32, draw: [u8; 2]) -> f32 {
+        let z = self.normal[usize::from(u16::from_le_bytes(draw) >> 4)];
+        let mean = value * self.electrons;
+        (mean + z * (mean + self.read).sqrt()) / self.electrons
+    }
+}
+
 /// Exposes and develops a picture; `number` seeds the noise.
 pub(super) fn expose(light: &Planes, settings: &Settings, number: u64) -> Raster {
     let n = light.width * light.height;
-    let photosites = PHOTOSITES / n as f64;
-    // Electrons at saturation: the gain of the amplifier grows with ISO.
-    let electrons = (FULL_WELL * photosites * 100.0 / settings.iso) as f32;
-    let read = (READ_NOISE * READ_NOISE * photosites) as f32;
+    let noise = Noise::new(n, settings.iso);
     let gain = settings.gain() as f32;
     let curve = srgb_curve();
-    let normal = normal_quantiles();
     let mut rgb = vec![0u8; n * 3];
     let mut random = ChaCha8Rng::seed_from_u64(number);
     let mut draws = vec![0u8; light.width * 6];
@@ -35,17 +80,37 @@ pub(super) fn expose(light: &Planes, settings: &Settings, number: u64) -> Raster
         let out = &mut rgb[row.start * 3..row.end * 3];
         for (channel, plane) in light.rgb.iter().enumerate() {
             for (x, l) in plane[row.clone()].iter().enumerate() {
-                let at = (x * 3 + channel) * 2;
-                let z = normal[usize::from(u16::from_le_bytes([draws[at], draws[at + 1]]) >> 4)];
-                // Photon noise is Poisson; read noise swamps it where its mean is too small to be taken as normal.
-                let mean = (l * gain) * electrons;
-                let value = (mean + z * (mean + read).sqrt()) / electrons;
-                let level = (value.clamp(0.0, 1.0) * (LEVELS - 1) as f32 + 0.5) as usize;
-                out[x * 3 + channel] = curve[level];
+                let at = x * 3 + channel;
+                let value = noise.read(l * gain, [draws[at * 2], draws[at * 2 + 1]]);
+                out[at] = curve[(value.clamp(0.0, 1.0) * (LEVELS - 1) as f32 + 0.5) as usize];
             }
         }
     }
     Raster { size: (light.width as u32, light.height as u32), rgb }
+}
+
+/// Exposes a picture and leaves it undeveloped; `number` seeds the noise.
+pub(super) fn expose_raw(light: &Planes, settings: &Settings, number: u64) -> Mosaic {
+    let noise = Noise::new(light.width * light.height, settings.iso);
+    let gain = settings.gain() as f32;
+    let colours = camera_colours();
+    let rows = colours.map(|row| row.map(|v| v as f32));
+    let mut random = ChaCha8Rng::seed_from_u64(number);
+    let mut draws = vec![0u8; light.width * 2];
+    let mut levels = Vec::with_capacity(light.width * light.height);
+    for y in 0..light.height {
+        random.fill_bytes(&mut draws);
+        for x in 0..light.width {
+            let filter = (x & 1) + (y & 1);
+            let i = y * light.width + x;
+            let value = (0..3).map(|c| rows[filter][c] * light.rgb[c][i]).sum::<f32>().max(0.0);
+            let value = noise.read(value * gain, [draws[x * 2], draws[x * 2 + 1]]);
+            let level = f32::from(BLACK) + value * f32::from(WHITE - BLACK);
+            levels.push(level.clamp(0.0, f32::from(WHITE)).round() as u16);
+        }
+    }
+    let balance = colours.map(|row| 1.0 / row.iter().sum::<f64>());
+    Mosaic { size: (light.width as u32, light.height as u32), levels, balance }
 }
 
 /// 8-bit sRGB of each level (IEC 61966-2-1).
@@ -70,7 +135,7 @@ fn quantile(p: f64) -> f64 {
         -3.969_683_028_665_376e1,
         2.209_460_984_245_205e2,
         -2.759_285_104_469_687e2,
-        1.383_577_518_672_690e2,
+        1.383_577_518_672_69e2,
         -3.066_479_806_614_716e1,
         2.506_628_277_459_239,
     ];

@@ -69,3 +69,30 @@ fn obey(operator: &Operator, line: &str) -> Result<Option<String>, String> {
     }
     Ok(Some(operator.status()))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_move_the_set() {
+        let body = Body::start(Options::default()).unwrap();
+        let operator = body.operator();
+        let status = |line: &str| obey(&operator, line).unwrap().unwrap();
+        assert!(status("scene library").starts_with("scene library, background"));
+        assert!(status("glass in").contains("mixture"));
+        assert!(status("paper in").contains("reflection"));
+        assert!(status("glass in").contains("reflection"), "the paper is still there");
+        assert!(status("paper out").contains("mixture"));
+        assert!(status("glass out").contains("background"));
+        assert!(status("zoom 24").contains("24 mm"));
+        assert!(status("zoom 500").contains("55 mm"), "the ring ends");
+        assert!(status("focus 1.5").contains("1.50 m"));
+        assert!(status("help").contains("press"));
+        for wrong in ["zoom", "zoom wide", "paper", "scene a b", "dance"] {
+            assert!(obey(&operator, wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(obey(&operator, "quit"), Ok(None));
+    }
+}

@@ -9,12 +9,13 @@ use manifests::plan::Subject;
 
 use super::{
     Pace,
-    body::{Machine, Set, State},
+    body::Machine,
     codes::{event, prop, rc},
     optics::Settings,
     picture::{self, Quality},
     properties::Value,
     property_table::BULB,
+    state::{Set, State},
     store::{self, Picture},
 };
 
@@ -156,13 +157,14 @@ impl Machine {
     fn develop(&self, exposure: &Exposure) -> Vec<Picture> {
         let size = self.optics.size();
         let raster = self.optics.photograph(&exposure.set, &exposure.settings, size, exposure.number);
+        let mosaic = || self.optics.photograph_raw(&exposure.set, &exposure.settings, size, exposure.number);
         let about = picture::About {
             settings: &exposure.settings,
             focal_mm: exposure.set.focal_mm,
             taken: exposure.taken,
             number: exposure.number,
         };
-        let mut pictures = picture::encode(&raster, exposure.quality, &about);
+        let mut pictures = picture::encode(&raster, mosaic, exposure.quality, &about);
         if exposure.truncated {
             pictures.iter_mut().for_each(|p| p.bytes.truncate(p.bytes.len() / 2));
         }

@@ -6,8 +6,14 @@ use manifests::session::ShotQuality;
 /// Decodes a JPEG.
 ///
 /// # Errors
-/// What the decoder says of a damaged file.
+/// A file that does not end as a JPEG does: decoders fill what is missing with grey and say nothing. Else what the
+/// decoder says.
 pub fn decode(jpeg: &[u8]) -> Result<RgbImage, String> {
+    // Some bodies pad files with zeros behind the end-of-image marker.
+    let end = jpeg.iter().rposition(|b| *b != 0).map_or(0, |i| i + 1);
+    if !jpeg[..end].ends_with(&[0xff, 0xd9]) {
+        return Err("not a whole JPEG: its end is missing".into());
+    }
     image::load_from_memory_with_format(jpeg, image::ImageFormat::Jpeg)
         .map(image::DynamicImage::into_rgb8)
         .map_err(|e| format!("not a whole JPEG: {e}"))
@@ -77,6 +83,14 @@ mod tests {
 
     #[test]
     fn a_truncated_jpeg_is_no_picture() {
-        assert!(decode(&[0xff, 0xd8, 0xff, 0xe0]).is_err());
+        let mut whole = std::io::Cursor::new(Vec::new());
+        let picture = RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * 4) as u8, (y * 4) as u8, 99]));
+        assert!(picture.write_to(&mut whole, image::ImageFormat::Jpeg).is_ok());
+        let mut whole = whole.into_inner();
+        assert!(decode(&whole).is_ok());
+        assert!(decode(&whole[..whole.len() / 2]).is_err());
+        assert!(decode(&[]).is_err());
+        whole.extend([0; 512]);
+        assert!(decode(&whole).is_ok());
     }
 }

@@ -46,6 +46,12 @@ pub fn incoming(root: &Path, file: &CardFile) -> Result<PathBuf, Error> {
     }
 }
 
+/// Removes what is left of downloads once every shot is stored.
+pub(crate) fn tidy(root: &Path) {
+    // A folder that stays is empty or holds copies: nothing depends on it.
+    let _ = fs::remove_dir_all(root.join(INCOMING));
+}
+
 /// Syncs a download, reads it back, compares it with what the camera announced (`file.bytes`) and sent (`sent`), has
 /// its content inspected, and moves it to `stem` below `root`, with the file's extension, read-only. Answers the record
 /// and what the inspection found.

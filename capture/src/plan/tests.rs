@@ -83,6 +83,14 @@ fn a_value_that_the_camera_lacks_is_refused_where_it_stands() {
     assert!(message.contains("no shutter speed 1/75; the nearest is 1/80"), "{message}");
 }
 
+#[test]
+fn the_example_is_a_plan_of_every_kind_of_shot() {
+    let plan = plan(include_str!("../../../manifests/examples/plan.yaml"));
+    let shots = list(&plan);
+    let of = |subject| shots.iter().filter(|s| s.subject == subject).count();
+    assert_eq!((of(Subject::Reflection), of(Subject::Background), of(Subject::Mixture)), (72, 36, 3));
+}
+
 proptest! {
     #[test]
     fn every_combination_comes_once_with_a_key_of_its_own(

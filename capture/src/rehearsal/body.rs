@@ -186,7 +186,7 @@ impl Machine {
                 Action::DropDuring => return (self.perform(state, request), Some(WireFault::Drop(Moment::During))),
                 Action::DropAfter => return (self.perform(state, request), Some(WireFault::Drop(Moment::After))),
                 Action::Truncate => state.truncate_next = true,
-                Action::CardFull => state.store.capacity = state.store.capacity - state.store.free(),
+                Action::CardFull => state.store.fill(),
                 Action::LowBattery => {
                     state.battery_flat = true;
                     state.properties.put(prop::BATTERY_LEVEL, Value::U8(1));

@@ -124,7 +124,7 @@ pub(super) mod prop {
     pub(crate) const ISO: u16 = 0x500F;
     pub(crate) const DATE_TIME: u16 = 0x5011;
     pub(crate) const SHUTTER: u16 = 0xD100;
-    pub(crate) const EXPOSURE_REMAINING: u16 = 0xD103;
+    pub(crate) const EXPOSURE_REMAINING: u16 = 0xD1F1;
     pub(crate) const RECORDING_MEDIA: u16 = 0xD10B;
     pub(crate) const AUTOFOCUS_MODE: u16 = 0xD161;
     pub(crate) const LIVE_VIEW_STATUS: u16 = 0xD1A2;

@@ -16,6 +16,7 @@ mod glass;
 mod lens;
 mod operator;
 mod optics;
+mod packet;
 mod paint;
 mod picture;
 mod properties;

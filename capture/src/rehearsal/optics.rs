@@ -146,7 +146,7 @@ fn gather(key: &Key) -> Planes {
         super::defocus::disc(sharp, blur)
     };
     let background = || layer(&scene.background, 0);
-    let mirrored = || layer(&scene.reflection, 0x5EED_0F_1EF7);
+    let mirrored = || layer(&scene.reflection, 0x005E_ED0F_1EF7);
     let through = scene.glass.transmittance() as f32;
     match set.subject {
         Subject::Background => background(),

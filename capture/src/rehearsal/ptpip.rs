@@ -1,11 +1,12 @@
 //! The wire: PTP over IP (CIPA DC-005-2005), a command socket and an event socket on loopback.
 
 use std::{
-    io::{self, ErrorKind, Read, Write},
+    collections::HashMap,
+    io::{self, ErrorKind},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -15,23 +16,9 @@ use super::{
     body::{Machine, Reply, Request},
     codec::{Reader, Writer},
     faults::{Moment, WireFault},
+    packet::{self, Link},
 };
 
-const INIT_COMMAND: u32 = 1;
-const INIT_COMMAND_ACK: u32 = 2;
-const INIT_EVENT: u32 = 3;
-const INIT_EVENT_ACK: u32 = 4;
-const INIT_FAIL: u32 = 5;
-const COMMAND: u32 = 6;
-const RESPONSE: u32 = 7;
-const START_DATA: u32 = 9;
-const DATA: u32 = 10;
-const END_DATA: u32 = 12;
-const PING: u32 = 13;
-const PONG: u32 = 14;
-
-/// A longer packet is no PTP/IP: the connection is closed instead of the memory being filled.
-const LONGEST_PACKET: u32 = 16 << 20;
 /// Bytes of payload in a data packet.
 const BLOCK: usize = 1 << 16;
 
@@ -41,12 +28,19 @@ pub(super) struct Server {
     stop: AtomicBool,
     /// One client at a time holds the body, as on a real one.
     held: AtomicBool,
-    open: Mutex<Vec<TcpStream>>,
+    connections: AtomicU64,
+    open: Mutex<HashMap<u64, TcpStream>>,
 }
 
 impl Server {
     pub(super) fn new(machine: Arc<Machine>) -> Arc<Self> {
-        Arc::new(Self { machine, stop: AtomicBool::new(false), held: AtomicBool::new(false), open: Mutex::default() })
+        Arc::new(Self {
+            machine,
+            stop: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            connections: AtomicU64::new(0),
+            open: Mutex::default(),
+        })
     }
 
     /// Serves `listener` until [`Server::stop`].
@@ -58,9 +52,8 @@ impl Server {
             let Ok(stream) = stream else { continue };
             let server = Arc::clone(&self);
             let spawned = thread::Builder::new().name("rehearsal-connection".into()).spawn(move || {
-                let peer = stream.peer_addr();
-                if let Err(error) = server.connection(stream) {
-                    log::debug!("rehearsal camera: connection of {peer:?} ended: {error}");
+                if let Err(error) = server.serve(stream) {
+                    log::debug!("rehearsal camera: a connection ended: {error}");
                 }
             });
             if let Err(error) = spawned {
@@ -79,44 +72,50 @@ impl Server {
 
     /// Closes every connection, as pulling the cable does.
     pub(super) fn disconnect(&self) {
-        for stream in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for (_, stream) in self.open.lock().unwrap_or_else(PoisonError::into_inner).drain() {
             // It may be closed already.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    fn connection(&self, mut stream: TcpStream) -> io::Result<()> {
+    /// Serves a connection to its end, and closes it: the list of open ones has its socket too.
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let Some((kind, payload)) = read_packet(&mut stream)? else { return Ok(()) };
-        {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.retain(|s| s.peer_addr().is_ok());
-            open.push(stream.try_clone()?);
-        }
+        let number = self.connections.fetch_add(1, Ordering::SeqCst);
+        let list = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        list().insert(number, stream.try_clone()?);
+        let mut link = Link::new(stream);
+        let ended = self.connection(&mut link);
+        list().remove(&number);
+        link.close();
+        ended
+    }
+
+    fn connection(&self, link: &mut Link) -> io::Result<()> {
+        let Some((kind, payload)) = link.read()? else { return Ok(()) };
         match kind {
-            INIT_COMMAND => {
+            packet::INIT_COMMAND => {
                 let patience = Instant::now() + Duration::from_secs(1);
                 while self.held.swap(true, Ordering::SeqCst) {
                     if Instant::now() > patience {
                         // Reason 2: busy.
-                        return write_packet(&mut stream, INIT_FAIL, &2u32.to_le_bytes());
+                        return link.write(packet::INIT_FAIL, &2u32.to_le_bytes());
                     }
                     thread::sleep(Duration::from_millis(5));
                 }
-                let ended = self.commands(&mut stream);
+                let ended = self.commands(link);
                 self.machine.client_left();
                 self.held.store(false, Ordering::SeqCst);
-                let _ = stream.shutdown(Shutdown::Both);
                 ended
             }
-            INIT_EVENT => {
+            packet::INIT_EVENT => {
                 let id = Reader(&payload).u32().unwrap_or_default();
                 log::trace!("rehearsal camera: event socket of connection {id}");
-                write_packet(&mut stream, INIT_EVENT_ACK, &[])?;
+                link.write(packet::INIT_EVENT_ACK, &[])?;
                 // Events are answered to operation 90C7, as Nikon's bodies do; this socket only answers pings.
-                while let Some((kind, _)) = read_packet(&mut stream)? {
-                    if kind == PING {
-                        write_packet(&mut stream, PONG, &[])?;
+                while let Some((kind, _)) = link.read()? {
+                    if kind == packet::PING {
+                        link.write(packet::PONG, &[])?;
                     }
                 }
                 Ok(())
@@ -126,24 +125,24 @@ impl Server {
     }
 
     /// The command socket: request, perhaps data, answer; until the client leaves.
-    fn commands(&self, stream: &mut TcpStream) -> io::Result<()> {
+    fn commands(&self, link: &mut Link) -> io::Result<()> {
         let mut ack = Writer::default();
         ack.u32(1).bytes(super::body::GUID);
         for unit in "D5300\0".encode_utf16() {
             ack.u16(unit);
         }
         ack.u32(0x0001_0000);
-        write_packet(stream, INIT_COMMAND_ACK, &ack.done())?;
-        while let Some((kind, payload)) = read_packet(stream)? {
+        link.write(packet::INIT_COMMAND_ACK, &ack.done())?;
+        while let Some((kind, payload)) = link.read()? {
             match kind {
-                COMMAND => {
-                    let request = read_request(stream, &payload)?;
+                packet::COMMAND => {
+                    let request = read_request(link, &payload)?;
                     let (reply, fault) = self.machine.handle(&request);
-                    if !self.answer(stream, &request, &reply, fault)? {
+                    if !self.answer(link, &request, &reply, fault)? {
                         return Ok(());
                     }
                 }
-                PING => write_packet(stream, PONG, &[])?,
+                packet::PING => link.write(packet::PONG, &[])?,
                 // Cancel (11) arrives after the fact: nothing is under way.
                 _ => {}
             }
@@ -152,39 +151,29 @@ impl Server {
     }
 
     /// Sends data and response; false when a fault closed the connection instead.
-    fn answer(
-        &self,
-        stream: &mut TcpStream,
-        request: &Request,
-        reply: &Reply,
-        fault: Option<WireFault>,
-    ) -> io::Result<bool> {
+    fn answer(&self, link: &mut Link, request: &Request, reply: &Reply, fault: Option<WireFault>) -> io::Result<bool> {
         match fault {
-            Some(WireFault::Hang { seconds }) => {
-                if !self.hang(stream, seconds)? {
-                    return Ok(false);
-                }
-            }
+            Some(WireFault::Hang { seconds }) if !link.stay_silent(seconds)? => return Ok(false),
             Some(WireFault::Drop(Moment::Before)) => return Ok(false),
             _ => {}
         }
         if let Some(data) = &reply.data {
             let transaction = request.transaction.to_le_bytes();
             let start = Writer::default().bytes(&transaction).u64(data.len() as u64).done();
-            write_packet(stream, START_DATA, &start)?;
+            link.write(packet::START_DATA, &start)?;
             let mut blocks = data.chunks(BLOCK).peekable();
             let mut sent = 0;
             while let Some(block) = blocks.next() {
                 if fault == Some(WireFault::Drop(Moment::During)) && (sent + block.len()) * 2 >= data.len() {
-                    write_packet(stream, DATA, &[&transaction, &block[..block.len() / 2]].concat())?;
+                    link.write(packet::DATA, &[&transaction, &block[..block.len() / 2]].concat())?;
                     return Ok(false);
                 }
-                let kind = if blocks.peek().is_some() { DATA } else { END_DATA };
-                write_packet(stream, kind, &[&transaction, block].concat())?;
+                let kind = if blocks.peek().is_some() { packet::DATA } else { packet::END_DATA };
+                link.write(kind, &[&transaction, block].concat())?;
                 sent += block.len();
             }
             if data.is_empty() {
-                write_packet(stream, END_DATA, &transaction)?;
+                link.write(packet::END_DATA, &transaction)?;
             }
         }
         if matches!(fault, Some(WireFault::Drop(_))) {
@@ -195,52 +184,13 @@ impl Server {
         for p in &reply.parameters {
             response.u32(*p);
         }
-        write_packet(stream, RESPONSE, &response.done())?;
+        link.write(packet::RESPONSE, &response.done())?;
         Ok(true)
     }
-
-    /// Answers nothing for a while; false when the client gave up meanwhile.
-    fn hang(&self, stream: &TcpStream, seconds: f64) -> io::Result<bool> {
-        let until = Instant::now() + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX / 4);
-        stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-        while Instant::now() < until {
-            match stream.peek(&mut [0]) {
-                Ok(0) => return Ok(false),
-                Ok(_) => thread::sleep(Duration::from_millis(20)),
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                Err(e) => return Err(e),
-            }
-        }
-        stream.set_read_timeout(None)?;
-        Ok(true)
-    }
-}
-
-/// Reads a packet: type and payload. None at the end of the stream.
-fn read_packet(stream: &mut TcpStream) -> io::Result<Option<(u32, Vec<u8>)>> {
-    let mut header = [0u8; 8];
-    match stream.read_exact(&mut header) {
-        Ok(()) => {}
-        Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-        Err(e) => return Err(e),
-    }
-    let mut reader = Reader(&header);
-    let (length, kind) = (reader.u32().unwrap_or_default(), reader.u32().unwrap_or_default());
-    if !(8..=LONGEST_PACKET).contains(&length) {
-        return Err(io::Error::new(ErrorKind::InvalidData, format!("a packet of {length} bytes is no PTP/IP")));
-    }
-    let mut payload = vec![0u8; length as usize - 8];
-    stream.read_exact(&mut payload)?;
-    Ok(Some((kind, payload)))
-}
-
-fn write_packet(stream: &mut TcpStream, kind: u32, payload: &[u8]) -> io::Result<()> {
-    let length = payload.len() as u32 + 8;
-    stream.write_all(&[&length.to_le_bytes(), &kind.to_le_bytes(), payload].concat())
 }
 
 /// Takes a command packet apart and reads the data that follow when the client sends some.
-fn read_request(stream: &mut TcpStream, payload: &[u8]) -> io::Result<Request> {
+fn read_request(link: &mut Link, payload: &[u8]) -> io::Result<Request> {
     let torn = || io::Error::new(ErrorKind::InvalidData, "a command packet is too short");
     let mut reader = Reader(payload);
     let sends_data = reader.u32().ok_or_else(torn)? == 2;
@@ -251,14 +201,14 @@ fn read_request(stream: &mut TcpStream, payload: &[u8]) -> io::Result<Request> {
         parameters.push(p);
     }
     let mut data = Vec::new();
-    while sends_data {
-        let Some((kind, payload)) = read_packet(stream)? else {
+    while sends_data && data.len() <= packet::LONGEST_PACKET as usize {
+        let Some((kind, payload)) = link.read()? else {
             return Err(io::Error::new(ErrorKind::UnexpectedEof, "the client left in the middle of its data"));
         };
-        if matches!(kind, DATA | END_DATA) {
+        if matches!(kind, packet::DATA | packet::END_DATA) {
             data.extend_from_slice(payload.get(4..).unwrap_or_default());
         }
-        if kind == END_DATA || data.len() > LONGEST_PACKET as usize {
+        if kind == packet::END_DATA {
             break;
         }
     }

@@ -98,6 +98,11 @@ impl Store {
         self.files.push(File { handle, name, bytes, modified });
     }
 
+    /// Leaves no room.
+    pub(super) fn fill(&mut self) {
+        self.capacity -= self.free();
+    }
+
     pub(super) fn free(&self) -> u64 {
         self.capacity.saturating_sub(self.files.iter().map(|f| f.bytes).sum())
     }

@@ -149,7 +149,7 @@ pub(super) fn garden(lot: &mut Lot) -> Vec<Item> {
             [green.map(|c| c * 0.3), green],
             lot.seed(),
         );
-        (leaf.angle, leaf.texture) = (lot.between(0.0, 6.28), Texture::Rough(size * 0.5));
+        (leaf.angle, leaf.texture) = (lot.between(0.0, std::f32::consts::TAU), Texture::Rough(size * 0.5));
         if lot.chance(0.3) {
             leaf.shading = Shading::Cylinder;
         }

@@ -23,7 +23,10 @@ fn refused(plan: &str) -> String {
 #[test]
 fn values_that_the_camera_does_not_have_are_named_with_the_nearest() {
     let message = refused(&PLAN.replace("1/60, 1/15", "1/60, 1/75"));
-    assert!(message.contains("plan.yaml:7:") && message.contains("no shutter speed 1/75; the nearest is 1/80"), "{message}");
+    assert!(
+        message.contains("plan.yaml:7:") && message.contains("no shutter speed 1/75; the nearest is 1/80"),
+        "{message}"
+    );
     let message = refused(&PLAN.replace("[5.6, 11]", "[7.5, 11]"));
     assert!(message.contains("plan.yaml:7:") && message.contains("no f-number 7.5; the nearest is 7.1"), "{message}");
     let message = refused(&PLAN.replace("iso: [200]", "iso: [210]"));

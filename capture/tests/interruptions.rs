@@ -99,7 +99,7 @@ fn ctrl_c_ends_after_the_shot_under_way_and_says_how_to_go_on() {
 
 #[test]
 fn faults_of_the_camera_lose_and_double_nothing() {
-    let faults = "\
+    let faults = "
   - { on: capture, do: drop-before, nth: 2 }
   - { on: capture, do: drop-after, nth: 4 }
   - { on: device-ready, do: drop-during, nth: 9 }
@@ -136,7 +136,7 @@ fn a_camera_that_hangs_is_given_up_and_its_photograph_fetched() {
 
 #[test]
 fn someone_at_the_body_s_own_button_mislabels_nothing() {
-    let faults = "\
+    let faults = "
   - { on: object, do: press-shutter, nth: 2 }
   - { on: capture, do: drop-after, nth: 4 }
   - { on: capture, do: press-shutter, nth: 6 }

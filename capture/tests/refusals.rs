@@ -86,7 +86,9 @@ fn a_disk_that_takes_no_more_loses_nothing() {
     // A body in a process of its own, on the network, so that the limit meets the session alone.
     let mut body = capture().arg("rehearse").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
-    BufReader::new(body.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    // Kept until the end: a body that cannot say anything more would stop.
+    let mut said = BufReader::new(body.stdout.take().unwrap());
+    said.read_line(&mut first).unwrap();
     let port = first.trim().rsplit(' ').next().unwrap().to_owned();
     let bench = Bench::new(
         "{ version: 1, name: limit, scenes: [{ id: hall, place: indoor, light: bright }],

@@ -37,18 +37,19 @@ fn the_order_spares_the_operator() {
         [
             "hall, reflection, 18 mm",
             "hall, reflection, 35 mm",
-            "hall, background, 55 mm",
+            // From 35 mm it is nearer to 18 than to 55.
             "hall, background, 18 mm",
-            "roof, reflection, 18 mm",
+            "hall, background, 55 mm",
             "roof, reflection, 35 mm",
-            "roof, background, 55 mm",
+            "roof, reflection, 18 mm",
             "roof, background, 18 mm",
+            "roof, background, 55 mm",
         ]
     );
     let first: Vec<String> = shots[..6].iter().map(|s| settings_name(&s.settings)).collect();
     assert_eq!(first[0], "18mm_f5.6_1-250_iso100");
     assert_eq!(first[3], "18mm_f11_1-250_iso100");
-    assert_eq!(shots[28].stem(&plan), "shots/roof/background/0028_18mm_f8_1-60_iso100");
+    assert_eq!(shots[28].stem(&plan), "shots/roof/background/0028_55mm_f8_1-60_iso100");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -143,6 +143,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Reads a file that may be left out.
+fn read<T: Default>(path: Option<PathBuf>, read: fn(&Path) -> Result<T, manifests::Error>) -> Result<T, Error> {
+    Ok(path.as_deref().map(read).transpose()?.unwrap_or_default())
+}
+
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run { plan, session, camera, yes, resume, json, dry_run, faults, real_time } => {
@@ -166,8 +171,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Doctor { json } => Ok(doctor::doctor(json)?),
         Command::Rehearse { scene, port, faults } => {
             let options = rehearsal::Options {
-                scene: scene.as_deref().map(rehearsal::SceneFile::read).transpose().map_err(Error::from)?.unwrap_or_default(),
-                faults: faults.as_deref().map(rehearsal::Faults::read).transpose().map_err(Error::from)?.unwrap_or_default(),
+                scene: read(scene, rehearsal::SceneFile::read)?,
+                faults: read(faults, rehearsal::Faults::read)?,
                 port,
                 ..Default::default()
             };

@@ -61,7 +61,9 @@ pub(crate) fn cameras(json: bool) -> Result<(), Error> {
     if json {
         println!("{}", serde_json::to_string(&found).unwrap_or_default());
     } else if found.is_empty() {
-        println!("no camera on USB; `--camera ptpip:HOST` reaches one on the network, `--camera rehearsal` a simulated one");
+        println!(
+            "no camera on USB; `--camera ptpip:HOST` reaches one on the network, `--camera rehearsal` a simulated one"
+        );
     } else {
         for camera in &found {
             println!("{}  --camera {}", camera.model, camera.port);
@@ -92,17 +94,23 @@ pub(crate) fn doctor(json: bool) -> Result<(), Error> {
         Check {
             what: "cameras on USB",
             ok: true,
-            found: listed.as_ref().map_or_else(|_| "unknown".into(), |l| match l.len() {
-                0 => "none".into(),
-                _ => l.iter().map(|c| format!("{} on {}", c.0, c.1)).collect::<Vec<_>>().join(", "),
-            }),
+            found: listed.as_ref().map_or_else(
+                |_| "unknown".into(),
+                |l| match l.len() {
+                    0 => "none".into(),
+                    _ => l.iter().map(|c| format!("{} on {}", c.0, c.1)).collect::<Vec<_>>().join(", "),
+                },
+            ),
         },
         Check {
             what: "permissions",
             ok: denied().is_empty(),
             found: match denied().as_slice() {
                 [] => "no camera's device file refuses this user".into(),
-                paths => format!("{} cannot be written: install libgphoto2's udev rules, then plug in again", paths.join(", ")),
+                paths => format!(
+                    "{} cannot be written: install libgphoto2's udev rules, then plug in again",
+                    paths.join(", ")
+                ),
             },
         },
         Check {

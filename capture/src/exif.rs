@@ -8,7 +8,7 @@ use manifests::{FNumber, FocalLength, Shutter, session::Settings};
 use crate::plan::{same_f_number, same_focal_length, same_shutter};
 
 /// Exposure time, f-number, ISO and focal length of a JPEG or NEF; none where one of the first three is missing.
-pub fn settings(file: &[u8]) -> Option<Settings> {
+pub(crate) fn settings(file: &[u8]) -> Option<Settings> {
     let exif = Reader::new().read_from_container(&mut Cursor::new(file)).ok()?;
     let rational = |tag| match &exif.get_field(tag, In::PRIMARY)?.value {
         Value::Rational(v) => v.first().copied().filter(|r: &Rational| r.denom > 0),
@@ -24,14 +24,18 @@ pub fn settings(file: &[u8]) -> Option<Settings> {
 }
 
 /// Where two sources of a photograph's settings differ, in words: `the plan has f/8 where the file has f/5.6`.
-pub fn differences(a: &Settings, who_a: &str, b: &Settings, who_b: &str) -> Vec<String> {
+pub(crate) fn differences(a: &Settings, who_a: &str, b: &Settings, who_b: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut differ = |same: bool, one: String, other: String| {
         if !same {
             words.push(format!("{who_a} has {one} where {who_b} has {other}"));
         }
     };
-    differ(same_shutter(a.shutter, b.shutter) || near(a.shutter, b.shutter), a.shutter.to_string(), b.shutter.to_string());
+    differ(
+        same_shutter(a.shutter, b.shutter) || near(a.shutter, b.shutter),
+        a.shutter.to_string(),
+        b.shutter.to_string(),
+    );
     differ(same_f_number(a.f_number, b.f_number), format!("f/{}", a.f_number), format!("f/{}", b.f_number));
     differ(a.iso == b.iso, format!("ISO {}", a.iso), format!("ISO {}", b.iso));
     if let (Some(x), Some(y)) = (a.focal_length_mm, b.focal_length_mm) {

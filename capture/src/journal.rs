@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{camera::CardFile, clock};
 
 /// File name of the log of intents in a session's folder.
-pub const INTENTS_FILE: &str = "intents.jsonl";
+pub(crate) const INTENTS_FILE: &str = "intents.jsonl";
 
 /// A line of `intents.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,18 +33,18 @@ enum Entry {
 /// A shot that is about to be taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Intent {
+pub(crate) struct Intent {
     /// The shot's key.
-    pub key: String,
+    pub(crate) key: String,
     /// When, seconds since 1970, UTC.
-    pub at: u64,
+    pub(crate) at: u64,
     /// What the body was set to.
-    pub read_back: Settings,
+    pub(crate) read_back: Settings,
 }
 
 /// The journal of a session.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     shots: LogWriter<Shot>,
     intents: LogWriter<Entry>,
     done: HashSet<String>,
@@ -59,7 +59,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a line that is no journal's, [`Error::Io`].
-    pub fn open(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         let (shots_path, intents_path) = paths(folder);
         let shots = read_log::<Shot>(&shots_path)?.rows;
         let intents = read_log::<Entry>(&intents_path)?.rows;
@@ -86,22 +86,22 @@ impl Journal {
     }
 
     /// Whether a shot is stored.
-    pub fn is_done(&self, key: &str) -> bool {
+    pub(crate) fn is_done(&self, key: &str) -> bool {
         self.done.contains(key)
     }
 
     /// How many shots are stored.
-    pub fn done(&self) -> usize {
+    pub(crate) fn done(&self) -> usize {
         self.done.len()
     }
 
     /// The shot that was begun and not recorded: it may be on the card.
-    pub fn in_doubt(&self) -> Option<&Intent> {
+    pub(crate) fn in_doubt(&self) -> Option<&Intent> {
         self.last.as_ref().filter(|i| !self.is_done(&i.key))
     }
 
     /// The files that came to the card since the journal last knew it, photographs of one release together, oldest first.
-    pub fn fresh(&self, card: &[CardFile]) -> Vec<Vec<CardFile>> {
+    pub(crate) fn fresh(&self, card: &[CardFile]) -> Vec<Vec<CardFile>> {
         let mut files: Vec<CardFile> =
             card.iter().filter(|f| !self.known.contains(&mark(&f.path(), f.bytes))).cloned().collect();
         files.sort_by(|a, b| (a.stem(), &a.name).cmp(&(b.stem(), &b.name)));
@@ -112,7 +112,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn card(&mut self, card: &[CardFile]) -> Result<(), Error> {
+    pub(crate) fn card(&mut self, card: &[CardFile]) -> Result<(), Error> {
         let files: Vec<String> = card.iter().map(|f| mark(&f.path(), f.bytes)).collect();
         if self.in_doubt().is_none() && files.iter().all(|f| self.known.contains(f)) {
             return Ok(());
@@ -126,7 +126,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Io`]: the shutter must not open then.
-    pub fn intend(&mut self, key: &str, read_back: Settings) -> Result<(), Error> {
+    pub(crate) fn intend(&mut self, key: &str, read_back: Settings) -> Result<(), Error> {
         let intent = Intent { key: key.into(), at: clock::unix_seconds(), read_back };
         self.intents.append(&Entry::Shoot(intent.clone()))?;
         self.last = Some(intent);
@@ -137,7 +137,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn record(&mut self, shot: &Shot) -> Result<(), Error> {
+    pub(crate) fn record(&mut self, shot: &Shot) -> Result<(), Error> {
         self.shots.append(shot)?;
         self.known.extend(shot.files.iter().map(|f| mark(&f.camera_name, f.bytes)));
         self.done.insert(shot.key.clone());
@@ -149,7 +149,7 @@ impl Journal {
 ///
 /// # Errors
 /// As [`Journal::open`].
-pub fn stored(folder: &Path) -> Result<HashSet<String>, Error> {
+pub(crate) fn stored(folder: &Path) -> Result<HashSet<String>, Error> {
     Ok(read_log::<Shot>(&folder.join(SHOTS_FILE))?.rows.into_iter().map(|s| s.key).collect())
 }
 

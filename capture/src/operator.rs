@@ -8,13 +8,7 @@ use std::{
 
 use manifests::plan::{Plan, Scene, Subject};
 
-use crate::{
-    Error,
-    plan::Setup,
-    progress::Progress,
-    rehearsal,
-    signals::Stop,
-};
+use crate::{Error, plan::Setup, progress::Progress, rehearsal, signals::Stop};
 
 /// Who moves the set.
 pub(crate) struct Operator {
@@ -47,7 +41,14 @@ impl Operator {
     }
 
     /// Tells what to do, and waits until it is done.
-    pub(crate) fn arrange(&self, plan: &Plan, from: Option<&Setup>, to: &Setup, p: &Progress, stop: &Stop) -> Result<(), Error> {
+    pub(crate) fn arrange(
+        &self,
+        plan: &Plan,
+        from: Option<&Setup>,
+        to: &Setup,
+        p: &Progress,
+        stop: &Stop,
+    ) -> Result<(), Error> {
         let scene = plan.scenes.iter().find(|s| s.id == to.scene);
         self.confirm(&instructions(scene, from, to), p, stop)?;
         if let Some(set) = &self.set {

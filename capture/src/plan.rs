@@ -62,11 +62,7 @@ impl fmt::Display for Setup {
 impl PlannedShot {
     /// What the operator must have set up.
     pub fn setup(&self, plan: &Plan) -> Setup {
-        Setup {
-            scene: self.scene(plan).id.clone(),
-            subject: self.subject,
-            focal_length: self.settings.focal_length_mm,
-        }
+        Setup { scene: self.scene(plan).id.clone(), subject: self.subject, focal_length: self.settings.focal_length_mm }
     }
 
     /// The scene.
@@ -102,8 +98,8 @@ pub fn list(plan: &Plan) -> Vec<PlannedShot> {
     let mut seen = HashMap::new();
     let mut shots: Vec<PlannedShot> = Vec::new();
     for (i, sweep) in plan.sweeps.iter().enumerate() {
-        let scenes = (0..plan.scenes.len())
-            .filter(|s| sweep.scenes.is_empty() || sweep.scenes.contains(&plan.scenes[*s].id));
+        let scenes =
+            (0..plan.scenes.len()).filter(|s| sweep.scenes.is_empty() || sweep.scenes.contains(&plan.scenes[*s].id));
         for scene in scenes {
             for origin in combinations(sweep, i) {
                 let settings = settings(sweep, origin);

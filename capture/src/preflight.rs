@@ -49,7 +49,12 @@ pub(crate) fn findings(plan: &Plan, status: &Status, estimate: &Estimate, disk_f
         && free < needed
     {
         let (needed, free) = (size(needed), size(free));
-        say(true, format!("the session's disk has {free} free and the shots need about {needed}: make room, or choose another disk with --session"));
+        say(
+            true,
+            format!(
+                "the session's disk has {free} free and the shots need about {needed}: make room, or choose another disk with --session"
+            ),
+        );
     }
     found
 }

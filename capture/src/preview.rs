@@ -21,12 +21,7 @@ use crate::{
 };
 
 /// Lists what a plan asks for, less what a session already has; with a camera, checks every value against its choices.
-pub(crate) fn show(
-    path: &Path,
-    session: Option<&Path>,
-    camera: Option<&Address>,
-    json: bool,
-) -> Result<(), Error> {
+pub(crate) fn show(path: &Path, session: Option<&Path>, camera: Option<&Address>, json: bool) -> Result<(), Error> {
     let plan: Plan = read_yaml(path)?;
     let shots = plan::list(&plan);
     let done = session.map(journal::stored).transpose()?.unwrap_or_default();
@@ -74,7 +69,14 @@ fn print_text(plan: &Plan, shots: &[&PlannedShot], estimate: &Estimate) -> io::R
         }
         let s = &shot.settings;
         let stem = shot.stem(plan);
-        writeln!(out, "{:5}  {:>8} s  f/{:<4}  ISO {:<6} {stem}", shot.index, s.shutter.to_string(), s.f_number, s.iso)?;
+        writeln!(
+            out,
+            "{:5}  {:>8} s  f/{:<4}  ISO {:<6} {stem}",
+            shot.index,
+            s.shutter.to_string(),
+            s.f_number,
+            s.iso
+        )?;
     }
     writeln!(
         out,

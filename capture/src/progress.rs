@@ -72,7 +72,7 @@ impl Progress {
     pub(crate) fn shot(&self, shot: &Shot, done: usize) {
         let path = shot.files.first().map_or("", |f| f.path.as_str());
         let figures = shot.quality.map_or(String::new(), |q| {
-            format!("  level {:.3}, clipped {:.1} %, sharpness {:.4}", q.level, 100.0 * q.clipped, q.sharpness)
+            format!("  level {:.3}, clipped {:.1} %, sharpness {:.1e}", q.level, 100.0 * q.clipped, q.sharpness)
         });
         for words in &shot.disagreements {
             self.note(&format!("{path}: {words}"));

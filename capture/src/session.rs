@@ -33,7 +33,10 @@ impl Folder {
         let path = root.join(".lock");
         let lock = File::create(&path).map_err(manifests::Error::io(&path, "create"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            Error::Failed(format!("{}: another `capture` is shooting into this session; let it end first", root.display()))
+            Error::Failed(format!(
+                "{}: another `capture` is shooting into this session; let it end first",
+                root.display()
+            ))
         })?;
         let begun = read(root)?;
         if let Some(what) = begun.as_ref().and_then(|s| difference(&s.plan, plan)) {

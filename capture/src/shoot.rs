@@ -19,6 +19,7 @@ use crate::{
     progress::{Progress, Summary},
     session::Folder,
     signals::Stop,
+    store,
     tether::{Tether, wait},
 };
 use take::Shooter;
@@ -84,6 +85,9 @@ pub fn run(job: &Job) -> Result<(), Error> {
     summary.shot = journal.done() - done_before;
     summary.seconds = begun.elapsed().as_secs_f64();
     summary.complete = summary.stored == summary.planned;
+    if summary.complete {
+        store::tidy(&folder.root);
+    }
     progress.end(&summary);
     ended.map_err(|e| and_how_to_continue(e, &summary))
 }

@@ -14,11 +14,11 @@ use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
 use crate::camera::CardFile;
 
 /// Folder of files on their way in, below the session's.
-pub const INCOMING: &str = ".incoming";
+pub(crate) const INCOMING: &str = ".incoming";
 
 /// What is wrong with a file that came in.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The disk.
     #[error("{}: {source}", path.display())]
     Disk {
@@ -36,7 +36,7 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error::Disk`].
-pub fn incoming(root: &Path, file: &CardFile) -> Result<PathBuf, Error> {
+pub(crate) fn incoming(root: &Path, file: &CardFile) -> Result<PathBuf, Error> {
     let folder = root.join(INCOMING);
     fs::create_dir_all(&folder).map_err(disk(&folder))?;
     let path = folder.join(&file.name);
@@ -44,6 +44,12 @@ pub fn incoming(root: &Path, file: &CardFile) -> Result<PathBuf, Error> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(disk(&path)(e)),
         _ => Ok(path),
     }
+}
+
+/// Removes what is left of downloads once every shot is stored.
+pub(crate) fn tidy(root: &Path) {
+    // A folder that stays is empty or holds copies: nothing depends on it.
+    let _ = fs::remove_dir_all(root.join(INCOMING));
 }
 
 /// Syncs a download, reads it back, compares it with what the camera announced (`file.bytes`) and sent (`sent`), has
@@ -55,7 +61,7 @@ pub fn incoming(root: &Path, file: &CardFile) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// [`Error::Damaged`] when the file differs or does not pass: download it again. [`Error::Disk`] otherwise.
-pub fn keep<T>(
+pub(crate) fn keep<T>(
     root: &Path,
     from: &Path,
     stem: &str,
@@ -71,7 +77,10 @@ pub fn keep<T>(
     }
     let blake3 = Digest::of(&bytes);
     if blake3 != sent {
-        return Err(Error::Damaged(format!("{} reads back from the disk with another hash than it was sent", file.name)));
+        return Err(Error::Damaged(format!(
+            "{} reads back from the disk with another hash than it was sent",
+            file.name
+        )));
     }
     let found = inspect(&bytes).map_err(|e| Error::Damaged(format!("{}: {e}", file.name)))?;
     let path = place(root, from, stem, &file.extension(), blake3)?;
@@ -89,7 +98,8 @@ fn reread(path: &Path) -> io::Result<Vec<u8>> {
 
 fn place(root: &Path, from: &Path, stem: &str, extension: &str, blake3: Digest) -> Result<RelPath, Error> {
     fs::set_permissions(from, fs::Permissions::from_mode(0o444)).map_err(disk(from))?;
-    for copy in 0.. {
+    let mut copy = 0;
+    loop {
         let suffix = if copy == 0 { String::new() } else { format!("-{copy}") };
         let text = format!("{stem}{suffix}.{extension}");
         let relative: RelPath = text.parse().map_err(Error::Damaged)?;
@@ -109,11 +119,11 @@ fn place(root: &Path, from: &Path, stem: &str, extension: &str, blake3: Digest) 
                     fs::remove_file(from).map_err(disk(from))?;
                     return Ok(relative);
                 }
+                copy += 1;
             }
             Err(e) => return Err(disk(&to)(e.into())),
         }
     }
-    Err(Error::Damaged(format!("no free name for {stem}")))
 }
 
 fn disk(path: &Path) -> impl FnOnce(io::Error) -> Error {

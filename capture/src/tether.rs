@@ -12,7 +12,7 @@ use crate::{
     camera::{self, Address, Kind, Setting, host::Host},
     doctor,
     progress::Progress,
-    rehearsal::{Body, Faults, Options, Operator, Pace, SceneFile},
+    rehearsal::{Body, Faults, Operator, Options, Pace, SceneFile},
     signals::Stop,
 };
 
@@ -53,8 +53,8 @@ impl Tether {
                     card: card.map(Path::to_path_buf),
                     ..Options::default()
                 };
-                let started =
-                    Body::start(options).map_err(|e| Error::Failed(format!("cannot start the rehearsal camera: {e}")))?;
+                let started = Body::start(options)
+                    .map_err(|e| Error::Failed(format!("cannot start the rehearsal camera: {e}")))?;
                 let (model, port) = Address::network("127.0.0.1", started.port());
                 body = Some(started);
                 (Some(model), Some(port))

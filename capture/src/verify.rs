@@ -32,7 +32,10 @@ pub(crate) fn verify(root: &Path, json: bool) -> Result<(), Error> {
     differences.extend(foreign.map(|s| format!("{}: is none of the plan's shots", s.key)));
     let missing = planned.len() - log.rows.iter().filter(|s| planned.contains(&s.key)).count().min(planned.len());
     if json {
-        println!("{}", json!({ "shots": log.rows.len(), "files": files.len(), "missing": missing, "differences": differences }));
+        println!(
+            "{}",
+            json!({ "shots": log.rows.len(), "files": files.len(), "missing": missing, "differences": differences })
+        );
     } else {
         differences.iter().for_each(|d| println!("{d}"));
         let rest = if missing == 0 { "all that the plan asks for".into() } else { format!("{missing} still to shoot") };

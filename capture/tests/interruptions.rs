@@ -99,7 +99,7 @@ fn ctrl_c_ends_after_the_shot_under_way_and_says_how_to_go_on() {
 
 #[test]
 fn faults_of_the_camera_lose_and_double_nothing() {
-    let faults = "\
+    let faults = "
   - { on: capture, do: drop-before, nth: 2 }
   - { on: capture, do: drop-after, nth: 4 }
   - { on: device-ready, do: drop-during, nth: 9 }
@@ -116,11 +116,27 @@ fn faults_of_the_camera_lose_and_double_nothing() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("connecting again"), "{}", text(&output.stderr));
     bench.assert_complete(SHOTS);
+    // Not a grey half and not its neighbour: each photograph shows what an undisturbed session shows.
+    let calm = Bench::new(PLAN);
+    assert_eq!(calm.run().status.code(), Some(0));
+    for (a, b) in bench.shots().iter().zip(calm.shots()) {
+        let (a, b) = (a.quality.unwrap().level, b.quality.unwrap().level);
+        assert!((a / b).log2().abs() < 0.1, "level {a} where {b} was expected");
+    }
+}
+
+#[test]
+fn a_camera_that_hangs_is_given_up_and_its_photograph_fetched() {
+    let bench = Bench::with_faults(PLAN, "  - { on: device-ready, do: hang, nth: 8, seconds: 600 }\n");
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("connecting again"), "{}", text(&output.stderr));
+    bench.assert_complete(SHOTS);
 }
 
 #[test]
 fn someone_at_the_body_s_own_button_mislabels_nothing() {
-    let faults = "\
+    let faults = "
   - { on: object, do: press-shutter, nth: 2 }
   - { on: capture, do: drop-after, nth: 4 }
   - { on: capture, do: press-shutter, nth: 6 }

@@ -3,7 +3,10 @@
 
 mod support;
 
-use std::process::Command;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
 
 use support::{Bench, PLAN, capture, ending, text};
 
@@ -20,7 +23,10 @@ fn refused(plan: &str) -> String {
 #[test]
 fn values_that_the_camera_does_not_have_are_named_with_the_nearest() {
     let message = refused(&PLAN.replace("1/60, 1/15", "1/60, 1/75"));
-    assert!(message.contains("plan.yaml:7:") && message.contains("no shutter speed 1/75; the nearest is 1/80"), "{message}");
+    assert!(
+        message.contains("plan.yaml:7:") && message.contains("no shutter speed 1/75; the nearest is 1/80"),
+        "{message}"
+    );
     let message = refused(&PLAN.replace("[5.6, 11]", "[7.5, 11]"));
     assert!(message.contains("plan.yaml:7:") && message.contains("no f-number 7.5; the nearest is 7.1"), "{message}");
     let message = refused(&PLAN.replace("iso: [200]", "iso: [210]"));
@@ -77,16 +83,34 @@ fn without_a_person_and_without_yes_nothing_is_shot() {
 
 #[test]
 fn a_disk_that_takes_no_more_loses_nothing() {
-    let bench = Bench::new(PLAN);
-    let run = bench.command();
+    // A body in a process of its own, on the network, so that the limit meets the session alone.
+    let mut body = capture().arg("rehearse").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    // Kept until the end: a body that cannot say anything more would stop.
+    let mut said = BufReader::new(body.stdout.take().unwrap());
+    said.read_line(&mut first).unwrap();
+    let port = first.trim().rsplit(' ').next().unwrap().to_owned();
+    let bench = Bench::new(
+        "{ version: 1, name: limit, scenes: [{ id: hall, place: indoor, light: bright }],
+           sweeps: [{ subject: background, shutter: [1/60, 1/30], f_number: [8] }] }",
+    );
+    let mut run = capture();
+    run.arg("run").arg(bench.plan()).arg("--session").arg(bench.session());
+    run.args(["--yes", "--json", "--camera", &format!("ptpip:127.0.0.1:{port}")]);
     let mut limited = Command::new("bash");
     // In kilobytes: the journal's first lines fit, a photograph does not.
-    limited.args(["-c", "ulimit -f 24; exec \"$@\"", "bash"]).arg(run.get_program()).args(run.get_args());
-    let output = limited.output().unwrap();
-    let (code, message) = ending(&output);
+    limited.args(["-c", "ulimit -f 16; exec \"$@\"", "bash"]).arg(run.get_program()).args(run.get_args());
+    let (code, message) = ending(&limited.output().unwrap());
     assert_eq!(code, 1, "{message}");
-    assert!(message.contains("File too large") && message.contains("continues from there"), "{message}");
-    assert!(bench.shots().len() < support::SHOTS, "{}", text(&output.stdout));
-    assert_eq!(bench.run().status.code(), Some(0));
-    bench.assert_complete(support::SHOTS);
+    assert!(message.contains("DSC_0001.JPG: cannot write: File too large"), "{message}");
+    assert!(message.contains("0 of 2 shots are stored, and running the same command again continues"), "{message}");
+    assert!(bench.shots().is_empty());
+    // With room again, the first photograph is fetched from the card, not taken again.
+    let output = run.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("\"rescued\":1"), "{}", text(&output.stdout));
+    bench.assert_complete(2);
+    drop(body.stdin.take());
+    body.kill().unwrap();
+    body.wait().unwrap();
 }

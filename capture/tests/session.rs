@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
+use std::{io::Write, os::unix::fs::PermissionsExt, process::Stdio};
 
 use support::{Bench, PLAN, SHOTS, capture, ending, text, verify};
 
@@ -14,8 +14,7 @@ fn a_session_is_shot_verified_reviewed_and_not_shot_twice() {
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
     bench.assert_complete(SHOTS);
     // A line a shot and the summary, all JSON.
-    let lines: Vec<serde_json::Value> =
-        text(&first.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = text(&first.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines.len(), SHOTS + 1);
     assert_eq!(lines[SHOTS]["summary"]["complete"], true);
     assert!(text(&first.stderr).contains("> Go to scene hall. Put the glass before the lens and hang the black paper"));
@@ -86,4 +85,20 @@ fn a_dry_run_shoots_nothing() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout).lines().count(), SHOTS + 1);
     assert!(!bench.session().exists());
+}
+
+#[test]
+fn a_person_confirms_each_prompt() {
+    let bench = Bench::new(PLAN);
+    let mut command = capture();
+    command.arg("run").arg(bench.plan()).arg("--session").arg(bench.session()).args(["--camera", "rehearsal"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Two scenes: two zooms of reflections each, then the background, and in the first the mixture.
+    let prompts = 7;
+    child.stdin.take().unwrap().write_all(&vec![b'\n'; prompts]).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr).matches("[Enter when done").count(), prompts);
+    assert!(text(&output.stdout).starts_with("19 of 19 shots stored"), "{}", text(&output.stdout));
+    bench.assert_complete(SHOTS);
 }

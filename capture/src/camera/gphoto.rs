@@ -246,9 +246,10 @@ impl Camera for Body {
         match setting {
             Setting::Shutter(v) => {
                 // The body's own spelling of the same duration: it has `10/25`, a plan may say `2/5`.
-                let spelled = self.choices_of(key::SHUTTER).into_iter().find(|c| {
-                    c.parse::<Shutter>().is_ok_and(|c| crate::plan::same_shutter(c, v))
-                });
+                let spelled = self
+                    .choices_of(key::SHUTTER)
+                    .into_iter()
+                    .find(|c| c.parse::<Shutter>().is_ok_and(|c| crate::plan::same_shutter(c, v)));
                 self.set_text(key::SHUTTER, &spelled.unwrap_or_else(|| v.to_string()))
             }
             Setting::FNumber(v) => {

@@ -73,8 +73,12 @@ impl Host {
         std::fs::create_dir(&settings).map_err(failed("make a folder"))?;
         // libgphoto2 would answer values from two seconds ago.
         std::fs::write(settings.join("settings"), "ptp2=cachetime=0\n").map_err(failed("write settings"))?;
-        let program = std::env::current_exe().map_err(failed("find this program"))?;
+        // On Linux this program even when its file was replaced since, as an upgrade does in a long session.
+        let itself = PathBuf::from("/proc/self/exe");
+        let program =
+            if itself.exists() { itself } else { std::env::current_exe().map_err(failed("find this program"))? };
         let mut child = Command::new(program)
+            .arg0("capture")
             .arg(SUBCOMMAND)
             .env("HOME", home.path())
             .stdin(Stdio::piped())

@@ -18,7 +18,8 @@ fn settings() -> Settings {
 }
 
 fn card(numbers: &[u32]) -> Vec<CardFile> {
-    let file = |n: &u32| CardFile { folder: "/DCIM".into(), name: format!("DSC_{n:04}.JPG"), bytes: 1000 + u64::from(*n) };
+    let file =
+        |n: &u32| CardFile { folder: "/DCIM".into(), name: format!("DSC_{n:04}.JPG"), bytes: 1000 + u64::from(*n) };
     numbers.iter().map(file).collect()
 }
 

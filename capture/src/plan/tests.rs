@@ -37,18 +37,19 @@ fn the_order_spares_the_operator() {
         [
             "hall, reflection, 18 mm",
             "hall, reflection, 35 mm",
-            "hall, background, 55 mm",
+            // From 35 mm it is nearer to 18 than to 55.
             "hall, background, 18 mm",
-            "roof, reflection, 18 mm",
+            "hall, background, 55 mm",
             "roof, reflection, 35 mm",
-            "roof, background, 55 mm",
+            "roof, reflection, 18 mm",
             "roof, background, 18 mm",
+            "roof, background, 55 mm",
         ]
     );
     let first: Vec<String> = shots[..6].iter().map(|s| settings_name(&s.settings)).collect();
     assert_eq!(first[0], "18mm_f5.6_1-250_iso100");
     assert_eq!(first[3], "18mm_f11_1-250_iso100");
-    assert_eq!(shots[28].stem(&plan), "shots/roof/background/0028_18mm_f8_1-60_iso100");
+    assert_eq!(shots[28].stem(&plan), "shots/roof/background/0028_55mm_f8_1-60_iso100");
 }
 
 #[test]
@@ -81,6 +82,14 @@ fn a_value_that_the_camera_lacks_is_refused_where_it_stands() {
     let message = check(&path, &all, &choices, None).unwrap_err().to_string();
     assert!(message.contains("plan.yaml:9:"), "{message}");
     assert!(message.contains("no shutter speed 1/75; the nearest is 1/80"), "{message}");
+}
+
+#[test]
+fn the_example_is_a_plan_of_every_kind_of_shot() {
+    let plan = plan(include_str!("../../../manifests/examples/plan.yaml"));
+    let shots = list(&plan);
+    let of = |subject| shots.iter().filter(|s| s.subject == subject).count();
+    assert_eq!((of(Subject::Reflection), of(Subject::Background), of(Subject::Mixture)), (72, 36, 3));
 }
 
 proptest! {

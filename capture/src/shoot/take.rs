@@ -83,7 +83,9 @@ impl<'a> Shooter<'a> {
         journal: &mut Journal,
         summary: &mut Summary,
     ) -> Result<Shot, Error> {
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let taken = self.take(shot, journal)?;
             match self.store(shot, &taken)? {
                 Ok(record) => {
@@ -100,12 +102,13 @@ impl<'a> Shooter<'a> {
                 Err(damage) => return Err(Error::Failed(format!("{damage}, {PATIENCE} times in a row"))),
             }
         }
-        Err(Error::Failed("no attempt was made".into()))
     }
 
     /// The shutter opens once for each intent; after an error the card is asked before the next.
     fn take(&mut self, shot: &PlannedShot, journal: &mut Journal) -> Result<Taken, Error> {
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             if let Some(taken) = self.rescue(shot, journal)? {
                 self.progress.note(&format!("{} was on the card", taken.files[0].name));
                 return Ok(taken);
@@ -119,7 +122,6 @@ impl<'a> Shooter<'a> {
                 Err(e) => return Err(crate::doctor::explain(e).into()),
             }
         }
-        Err(Error::Failed("no attempt was made".into()))
     }
 
     /// The photograph of a shot in doubt, if it is on the card or comes there.
@@ -207,7 +209,9 @@ impl<'a> Shooter<'a> {
         shot: &PlannedShot,
         file: &CardFile,
     ) -> Result<Result<(ShotFile, Content), store::Error>, Error> {
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let (path, sent) = self.fetch(file)?;
             match store::keep(self.root, &path, &shot.stem(self.plan), file, sent, |bytes| inspect(file, bytes)) {
                 Ok((mut stored, content)) => {
@@ -221,7 +225,6 @@ impl<'a> Shooter<'a> {
                 Err(e) => return Ok(Err(e)),
             }
         }
-        Err(Error::Failed("no attempt was made".into()))
     }
 
     fn record(&self, shot: &PlannedShot, taken: &Taken, files: Vec<(ShotFile, Content)>) -> Shot {

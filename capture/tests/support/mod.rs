@@ -14,7 +14,7 @@ use manifests::{
 use tempfile::TempDir;
 
 /// Two scenes, three subjects, two zooms: 2 x (2 x 2 x 2) + 2 + 1 shots.
-pub const PLAN: &str = "version: 1
+pub(crate) const PLAN: &str = "version: 1
 name: small
 scenes:
   - { id: hall, place: indoor, light: bright }
@@ -25,23 +25,23 @@ sweeps:
   - { subject: mixture, scenes: [hall], shutter: [10/25], f_number: [16], iso: [200], focal_length_mm: [50] }
 ";
 /// Shots of [`PLAN`].
-pub const SHOTS: usize = 19;
+pub(crate) const SHOTS: usize = 19;
 
 /// A plan and a session's folder, and the command that shoots the one into the other.
-pub struct Bench {
-    pub folder: TempDir,
+pub(crate) struct Bench {
+    pub(crate) folder: TempDir,
     extra: Vec<String>,
 }
 
 impl Bench {
-    pub fn new(plan: &str) -> Self {
+    pub(crate) fn new(plan: &str) -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap(), extra: Vec::new() };
         std::fs::write(bench.plan(), plan).unwrap();
         bench
     }
 
     /// With a file of faults, given as the list below `faults:`.
-    pub fn with_faults(plan: &str, faults: &str) -> Self {
+    pub(crate) fn with_faults(plan: &str, faults: &str) -> Self {
         let mut bench = Self::new(plan);
         let path = bench.folder.path().join("faults.yaml");
         std::fs::write(&path, format!("version: 1\nfaults:\n{faults}")).unwrap();
@@ -49,31 +49,31 @@ impl Bench {
         bench
     }
 
-    pub fn plan(&self) -> PathBuf {
+    pub(crate) fn plan(&self) -> PathBuf {
         self.folder.path().join("plan.yaml")
     }
-    pub fn session(&self) -> PathBuf {
+    pub(crate) fn session(&self) -> PathBuf {
         self.folder.path().join("session")
     }
 
     /// The command that shoots, not yet run.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = capture();
         command.arg("run").arg(self.plan()).arg("--session").arg(self.session());
         command.args(["--camera", "rehearsal", "--yes", "--json"]).args(&self.extra);
         command
     }
 
-    pub fn run(&self) -> Output {
+    pub(crate) fn run(&self) -> Output {
         self.command().output().unwrap()
     }
 
-    pub fn shots(&self) -> Vec<Shot> {
+    pub(crate) fn shots(&self) -> Vec<Shot> {
         read_log(&self.session().join(SHOTS_FILE)).unwrap().rows
     }
 
     /// Every shot of the plan exactly once, every file as recorded, none that no shot names, and nothing mislabelled.
-    pub fn assert_complete(&self, shots: usize) {
+    pub(crate) fn assert_complete(&self, shots: usize) {
         let session: Session = read_yaml(&self.session().join("session.yaml")).unwrap();
         let planned: HashSet<String> = capture::plan::list(&session.plan).into_iter().map(|s| s.key).collect();
         let stored = self.shots();
@@ -93,21 +93,21 @@ impl Bench {
     }
 }
 
-pub fn capture() -> Command {
+pub(crate) fn capture() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_capture"));
     command.stdin(Stdio::null());
     command
 }
 
-pub fn verify(session: &Path) -> Output {
+pub(crate) fn verify(session: &Path) -> Output {
     capture().arg("verify").arg(session).output().unwrap()
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Exit code and the standard error.
-pub fn ending(output: &Output) -> (i32, String) {
+pub(crate) fn ending(output: &Output) -> (i32, String) {
     (output.status.code().unwrap_or(-1), text(&output.stderr))
 }

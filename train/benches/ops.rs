@@ -10,6 +10,10 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use train::ops;
 use train::optim::{Adam, AdamConfig};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler::new();
+
 const BATCH: usize = 2;
 const REPEATS: usize = 7;
 

@@ -135,13 +135,11 @@ impl<T: Real> Block<'_, T> {
                 let depth = DEPTH.min(taps - low);
                 wide(|| {
                     for (i, (runs, _)) in panels.iter().enumerate() {
-                        for k in 0..depth {
-                            // SAFETY: the scratch holds `depth` rows of this panel and the slack; what a row spoils
-                            // beyond its end is written later.
-                            unsafe {
-                                let to = right.as_mut_ptr().add((i * DEPTH + k) * width);
-                                self.patches.fill(low + k, runs, to);
-                            }
+                        // SAFETY: the scratch holds `depth` rows of this panel and the slack; what a panel spoils beyond
+                        // its end belongs to the next one, which is written later.
+                        unsafe {
+                            let to = right.as_mut_ptr().add(i * DEPTH * width);
+                            self.patches.fill(low..low + depth, runs, to, width);
                         }
                     }
                 });
@@ -259,10 +257,8 @@ fn filter_block<T: Real>(
             let depth = DEPTH.min(columns.end - first);
             let runs = patches.runs(first, depth);
             wide(|| {
-                for (i, tap) in taps.clone().enumerate() {
-                    // SAFETY: the scratch holds the row and the slack; what a row spoils is written later or not read.
-                    unsafe { patches.fill(tap, &runs, left.as_mut_ptr().add(i * ROW)) };
-                }
+                // SAFETY: the scratch holds the rows and the slack; what a row spoils is written later or not read.
+                unsafe { patches.fill(taps.clone(), &runs, left.as_mut_ptr(), ROW) };
                 let source =
                     |channel: usize, column: usize| (column / pixels * rows + channel) * pixels + column % pixels;
                 pack_transposed(g, source, channels.clone(), first..first + depth, pixels, width, right);
@@ -279,11 +275,10 @@ fn filter_block<T: Real>(
                 }
             }
         }
-        for (j, channel) in channels.enumerate() {
-            for (i, tap) in taps.clone().enumerate() {
-                // SAFETY: this task's taps of this channel.
-                unsafe { out.get().add(channel * patches.taps.len() + tap).write(sums[i * sums_row + j]) };
-            }
+        // SAFETY: this task's taps of these channels.
+        unsafe {
+            let to = out.get().add(channels.start * patches.taps.len() + taps.start);
+            wide(|| transpose((taps.len(), channels.len()), (sums.as_ptr(), sums_row), (to, patches.taps.len())));
         }
     });
 }
@@ -306,19 +301,40 @@ fn pack_transposed<T: Real>(
         while column < columns.end {
             let len = (pixels - column % pixels).min(columns.end - column);
             let at = (column - columns.start) * width;
-            for i in 0..width {
-                if i < n {
-                    let from = &g[source(low + i, column)..][..len];
-                    for (k, v) in from.iter().enumerate() {
-                        to[at + k * width + i] = *v;
-                    }
-                } else {
-                    for k in 0..len {
-                        to[at + k * width + i] = T::ZERO;
+            // SAFETY: `len` pixels of `n` channels of one sample, and as many steps of the panel.
+            unsafe {
+                let (from, to) = (g.as_ptr().add(source(low, column)), to.as_mut_ptr().add(at));
+                transpose((n, len), (from, pixels), (to, width));
+            }
+            for row in to[at..at + len * width].chunks_exact_mut(width) {
+                row[n..].fill(T::ZERO);
+            }
+            column += len;
+        }
+    }
+}
+
+/// Writes a matrix of these extents transposed; pointers with their row distances.
+///
+/// # Safety
+/// The pointers must be valid for both matrices, which must not overlap.
+#[inline(always)]
+unsafe fn transpose<T: Real>((rows, columns): (usize, usize), from: (*const T, usize), to: (*mut T, usize)) {
+    const SIDE: usize = 16;
+    for r in (0..rows).step_by(SIDE) {
+        for c in (0..columns).step_by(SIDE) {
+            // SAFETY: the block lies inside both matrices.
+            unsafe {
+                let (source, target) = (from.0.add(r * from.1 + c), to.0.add(c * to.1 + r));
+                if rows - r >= SIDE && columns - c >= SIDE && T::transpose16(source, from.1, target, to.1) {
+                    continue;
+                }
+                for i in 0..SIDE.min(rows - r) {
+                    for j in 0..SIDE.min(columns - c) {
+                        *target.add(j * to.1 + i) = *source.add(i * from.1 + j);
                     }
                 }
             }
-            column += len;
         }
     }
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::Geometry;
 use crate::ops::patches::{Images, Patches, Tap};
 use crate::ops::product::{self, Matrix};
-use crate::ops::real::{Real, slice, stored};
+use crate::ops::real::{Real, slice, stored, uninit};
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
 
@@ -18,7 +18,7 @@ const PHASES: [[(isize, usize); 2]; 2] = [[(-1, 3), (0, 1)], [(0, 2), (1, 0)]];
 
 pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (x, w) = (slice::<T>(x.0, x.1)?, slice::<T>(w.0, w.1)?);
-    let mut y = vec![T::ZERO; d.n * d.out * 4 * d.h * d.w];
+    let mut y = uninit(d.n * d.out * 4 * d.h * d.w);
     for phase in 0..4 {
         let (a, b) = (phase / 2, phase % 2);
         let (mut taps, mut filters) = (Vec::with_capacity(4 * d.c), vec![T::ZERO; d.out * d.c * 4]);
@@ -50,7 +50,7 @@ pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Res
 /// The gradient of the result, N x O x 2H x 2W, as N x (O, 2, 2) x H x W: its phases as planes.
 fn split_phases<T: Real>(d: Geometry, g: &[T]) -> Vec<T> {
     let area = (d.h * d.w).max(1);
-    let mut out = vec![T::ZERO; g.len()];
+    let mut out = uninit(g.len());
     out.par_chunks_mut(area).enumerate().for_each(|(i, plane)| {
         let (a, b) = (i % 4 / 2, i % 2);
         let source = &g[i / 4 * 4 * area..][..4 * area];

@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, Layout, Result, Shape};
 use rayon::prelude::*;
 
-use crate::ops::real::{Real, slice, stored};
+use crate::ops::real::{Real, slice, stored, uninit};
 use crate::ops::simd::wide;
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
@@ -22,7 +22,7 @@ fn is_nan<T: Real>(value: T) -> bool {
 pub(super) fn forward<T: Real>(x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (n, c, h, w) = x.1.shape().dims4()?;
     let (x, out_h, out_w) = (slice::<T>(x.0, x.1)?, h / 2, w / 2);
-    let mut y = vec![T::ZERO; n * c * out_h * out_w];
+    let mut y = uninit(n * c * out_h * out_w);
     y.par_chunks_mut(out_h * out_w).zip(x.par_chunks(h * w)).for_each(|(y, x)| {
         wide(|| {
             for (row, y) in y.chunks_exact_mut(out_w).enumerate() {
@@ -41,7 +41,8 @@ pub(super) fn forward<T: Real>(x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
 pub(super) fn input_gradient<T: Real>(x: Stored<'_>, g: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (n, c, h, w) = x.1.shape().dims4()?;
     let (x, g, out_h, out_w) = (slice::<T>(x.0, x.1)?, slice::<T>(g.0, g.1)?, h / 2, w / 2);
-    let mut gx = vec![T::ZERO; x.len()];
+    // An odd last row or column, which no block covers, keeps its zeros.
+    let mut gx = if h % 2 == 0 && w % 2 == 0 { uninit(x.len()) } else { vec![T::ZERO; x.len()] };
     gx.par_chunks_mut(h * w).zip(x.par_chunks(h * w)).zip(g.par_chunks(out_h * out_w)).for_each(|((gx, x), g)| {
         wide(|| {
             for (row, g) in g.chunks_exact(out_w).enumerate() {

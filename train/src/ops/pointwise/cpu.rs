@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, Layout, Result, Shape};
 use rayon::prelude::*;
 
 use super::Pointwise;
-use crate::ops::real::{Real, slice, stored};
+use crate::ops::real::{Real, slice, stored, uninit};
 use crate::ops::simd::wide;
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
@@ -46,7 +46,7 @@ fn sign<T: Real>(x: T) -> T {
 }
 
 fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
+    let mut out = uninit(x.len());
     out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
         wide(|| out.iter_mut().zip(x).for_each(|(out, x)| *out = f(*x)));
     });
@@ -54,7 +54,7 @@ fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
 }
 
 fn map2<T: Real>(x: &[T], g: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
+    let mut out = uninit(x.len());
     out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(g.par_chunks(CHUNK)).for_each(|((out, x), g)| {
         wide(|| out.iter_mut().zip(x).zip(g).for_each(|((out, x), g)| *out = f(*x, *g)));
     });

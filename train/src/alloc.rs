@@ -121,6 +121,7 @@ unsafe impl GlobalAlloc for Recycler {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -90,10 +90,10 @@ pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Re
 }
 
 /// Memory for `n` values about to be written: what it holds is arbitrary.
+#[expect(clippy::uninit_vec, reason = "zeroing large results first costs a pass over memory")]
 pub(super) fn uninit<T: Real>(n: usize) -> Vec<T> {
     let mut v = Vec::with_capacity(n);
     // SAFETY: the capacity is there and any bits are an f32 or f64; callers write every value before it is read.
-    #[expect(clippy::uninit_vec, reason = "zeroing large results first costs a pass over memory")]
     unsafe {
         v.set_len(n);
     }

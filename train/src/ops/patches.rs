@@ -124,8 +124,26 @@ impl<'a, T: Real> Patches<'a, T> {
     ///
     /// # Safety
     /// `out` must be valid for the rows and the slack; the runs must be this matrix's.
-    #[inline(always)]
     pub(super) unsafe fn fill(&self, taps: Range<usize>, runs: &[Run], out: *mut T, stride: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the instructions are there; the rest is the caller's promise.
+            return unsafe { self.fill_avx512(taps, runs, out, stride) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.fill_plain(taps, runs, out, stride) }
+    }
+
+    /// [`Self::fill`] with copies of whole cache lines.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn fill_avx512(&self, taps: Range<usize>, runs: &[Run], out: *mut T, stride: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.fill_plain(taps, runs, out, stride) }
+    }
+
+    #[inline(always)]
+    unsafe fn fill_plain(&self, taps: Range<usize>, runs: &[Run], out: *mut T, stride: usize) {
         let rows = self.offsets[taps.clone()].iter().enumerate();
         // SAFETY: padded images hold every value under a tap and the slack; otherwise the ranges are clipped.
         unsafe {

@@ -12,7 +12,6 @@ use rayon::prelude::*;
 use super::kernel::{DEPTH, Kernels, MAX_TILE, ROW};
 use super::patches::{Patches, Run, SLACK};
 use super::real::{Real, uninit};
-use super::simd::wide;
 
 /// Panels of output pixels of one task.
 const PANELS: usize = 16;
@@ -133,16 +132,14 @@ impl<T: Real> Block<'_, T> {
         with_scratch(sizes, |[left, right, tile]: [&mut [T]; 3]| {
             for low in (0..taps.max(1)).step_by(DEPTH) {
                 let depth = DEPTH.min(taps - low);
-                wide(|| {
-                    for (i, (runs, _)) in panels.iter().enumerate() {
-                        // SAFETY: the scratch holds `depth` rows of this panel and the slack; what a panel spoils beyond
-                        // its end belongs to the next one, which is written later.
-                        unsafe {
-                            let to = right.as_mut_ptr().add(i * DEPTH * width);
-                            self.patches.fill(low..low + depth, runs, to, width);
-                        }
+                for (i, (runs, _)) in panels.iter().enumerate() {
+                    // SAFETY: the scratch holds `depth` rows of this panel and the slack; what a panel spoils beyond its
+                    // end belongs to the next one, which is written later.
+                    unsafe {
+                        let to = right.as_mut_ptr().add(i * DEPTH * width);
+                        self.patches.fill(low..low + depth, runs, to, width);
                     }
-                });
+                }
                 for some in tiles(mine.clone(), ROWS) {
                     for (i, row) in some.clone().enumerate() {
                         a.fill(row, low, &mut left[i * ROW..][..depth]);
@@ -229,7 +226,7 @@ pub(super) fn filter_gradient<T: Real>(g: &[T], rows: usize, patches: &Patches<'
     if parts > 1 {
         let (sum, others) = out.split_at_mut(rows * taps);
         for other in others.chunks_exact(rows * taps) {
-            wide(|| sum.iter_mut().zip(other).for_each(|(s, o)| *s += *o));
+            sum.iter_mut().zip(other).for_each(|(s, o)| *s += *o);
         }
         out.truncate(rows * taps);
     }
@@ -256,13 +253,10 @@ fn filter_block<T: Real>(
         for first in columns.clone().step_by(DEPTH) {
             let depth = DEPTH.min(columns.end - first);
             let runs = patches.runs(first, depth);
-            wide(|| {
-                // SAFETY: the scratch holds the rows and the slack; what a row spoils is written later or not read.
-                unsafe { patches.fill(taps.clone(), &runs, left.as_mut_ptr(), ROW) };
-                let source =
-                    |channel: usize, column: usize| (column / pixels * rows + channel) * pixels + column % pixels;
-                pack_transposed(g, source, channels.clone(), first..first + depth, pixels, width, right);
-            });
+            // SAFETY: the scratch holds the rows and the slack; what a row spoils is written later or not read.
+            unsafe { patches.fill(taps.clone(), &runs, left.as_mut_ptr(), ROW) };
+            let source = |channel: usize, column: usize| (column / pixels * rows + channel) * pixels + column % pixels;
+            pack_transposed(g, source, channels.clone(), first..first + depth, pixels, width, right);
             for tile in tiles(0..taps.len(), kernels.height()) {
                 for panel in 0..panels {
                     let n = width.min(channels.len() - panel * width);
@@ -278,13 +272,12 @@ fn filter_block<T: Real>(
         // SAFETY: this task's taps of these channels.
         unsafe {
             let to = out.get().add(channels.start * patches.taps.len() + taps.start);
-            wide(|| transpose((taps.len(), channels.len()), (sums.as_ptr(), sums_row), (to, patches.taps.len())));
+            transpose((taps.len(), channels.len()), (sums.as_ptr(), sums_row), (to, patches.taps.len()));
         }
     });
 }
 
 /// Packs `g`'s channels at some columns as panels of `width` channels, channels side by side.
-#[inline(always)]
 fn pack_transposed<T: Real>(
     g: &[T],
     source: impl Fn(usize, usize) -> usize,
@@ -318,7 +311,6 @@ fn pack_transposed<T: Real>(
 ///
 /// # Safety
 /// The pointers must be valid for both matrices, which must not overlap.
-#[inline(always)]
 unsafe fn transpose<T: Real>((rows, columns): (usize, usize), from: (*const T, usize), to: (*mut T, usize)) {
     const SIDE: usize = 16;
     for r in (0..rows).step_by(SIDE) {

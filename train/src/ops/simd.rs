@@ -1,35 +1,36 @@
 //! Loops compiled for the widest vectors that the processor has.
 
-/// Runs `f` compiled for AVX-512 or AVX2 with FMA where the processor has them, else for the build's own target.
+/// Calls `f` compiled for AVX-512 or AVX2 where the processor has them, else for the build's own target.
 ///
-/// `f` must be a closure marked or simple enough to be inlined, with the loop inside it. No rounding changes with the
-/// instruction set unless `f` itself asks for fused multiply-adds.
+/// `f` must be a function marked `#[inline(always)]`, named as such: only then does its body take on the instructions of
+/// the caller. (A closure is a function of its own, with the build's instructions.) No rounding changes with the
+/// instruction set.
 #[inline]
-pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn wide<A, R>(f: impl FnOnce(A) -> R, arguments: A) -> R {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
             // SAFETY: the features were just detected.
-            return unsafe { avx512(f) };
+            return unsafe { avx512(f, arguments) };
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if is_x86_feature_detected!("avx2") {
             // SAFETY: the features were just detected.
-            return unsafe { avx2(f) };
+            return unsafe { avx2(f, arguments) };
         }
     }
-    f()
+    f(arguments)
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
-unsafe fn avx512<R>(f: impl FnOnce() -> R) -> R {
-    f()
+#[target_feature(enable = "avx512f,avx512dq,avx2")]
+fn avx512<A, R>(f: impl FnOnce(A) -> R, arguments: A) -> R {
+    f(arguments)
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<R>(f: impl FnOnce() -> R) -> R {
-    f()
+#[target_feature(enable = "avx2")]
+fn avx2<A, R>(f: impl FnOnce(A) -> R, arguments: A) -> R {
+    f(arguments)
 }
 
 /// Transposes a block of 16 x 16 values; false, having done nothing, without AVX-512.

@@ -12,21 +12,21 @@ type Stored<'a> = (&'a CpuStorage, &'a Layout);
 /// Partial sums side by side, so that additions do not wait for each other. Fixed: it sets the order of the sums.
 const LANES: usize = 16;
 
-/// Sums of `f` and of its squares over a plane, in an order that depends on its length alone.
+/// Sums of the distances from `shift` and of their squares over a plane, in an order that its length alone sets.
 #[inline(always)]
-fn sum<T: Real>(plane: &[T], f: impl Fn(T) -> f64) -> (f64, f64) {
+fn sum_around<T: Real>((plane, shift): (&[T], f64)) -> (f64, f64) {
     let (mut s, mut q) = ([0f64; LANES], [0f64; LANES]);
     let blocks = plane.chunks_exact(LANES);
     let rest = blocks.remainder();
     for block in blocks {
         for i in 0..LANES {
-            let v = f(block[i]);
+            let v = block[i].up() - shift;
             s[i] += v;
             q[i] += v * v;
         }
     }
     for (i, v) in rest.iter().enumerate() {
-        let v = f(*v);
+        let v = v.up() - shift;
         s[i] += v;
         q[i] += v * v;
     }
@@ -59,7 +59,7 @@ pub(super) fn moments<T: Real>(x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     // Sums around the channel's first value: around 0 an offset channel would lose its variance in the difference.
     let sums = by_channel(extents, |channel, at| {
         let (plane, shift) = (&x[at..at + area], x[channel * area].up());
-        wide(|| sum(plane, |v| v.up() - shift))
+        wide(sum_around, (plane, shift))
     });
     let (means, squares) = sums.split_at(c);
     let mean = |(channel, s): (usize, &f64)| x[channel * area].up() + s / count;
@@ -94,12 +94,7 @@ pub(super) fn forward<T: Real>(
         let (mean, inverse) = normaliser[i % c];
         let scale = T::down(gamma[i % c].up() * inverse);
         let (mean, shift) = (T::down(mean), beta[i % c]);
-        wide(|| {
-            for (y, x) in y.iter_mut().zip(x) {
-                let v = (*x - mean) * scale + shift;
-                *y = if relu && v < T::ZERO { T::ZERO } else { v };
-            }
-        });
+        wide(normalise, (y, x, (mean, scale, shift), relu));
     });
     Ok(stored(y, shape))
 }
@@ -108,6 +103,44 @@ pub(super) fn forward<T: Real>(
 #[inline(always)]
 fn masked<T: Real>(relu: bool, g: T, y: T) -> T {
     if relu && y <= T::ZERO { T::ZERO } else { g }
+}
+
+#[inline(always)]
+fn normalise<T: Real>((y, x, (mean, scale, shift), relu): (&mut [T], &[T], (T, T, T), bool)) {
+    for (y, x) in y.iter_mut().zip(x) {
+        let v = (*x - mean) * scale + shift;
+        *y = if relu && v < T::ZERO { T::ZERO } else { v };
+    }
+}
+
+/// Sums of the masked gradient and of its products with x less the mean.
+#[inline(always)]
+fn masked_sums<T: Real>((g, x, y, mean, relu): (&[T], &[T], &[T], f64, bool)) -> (f64, f64) {
+    let (mut s, mut q) = ([0f64; LANES], [0f64; LANES]);
+    let mut add = |i: usize, g: T, x: T, y: T| {
+        let g = masked(relu, g, y).up();
+        s[i] += g;
+        q[i] += g * (x.up() - mean);
+    };
+    for ((g, x), y) in g.chunks_exact(LANES).zip(x.chunks_exact(LANES)).zip(y.chunks_exact(LANES)) {
+        for i in 0..LANES {
+            add(i, g[i], x[i], y[i]);
+        }
+    }
+    let whole = g.len() / LANES * LANES;
+    for i in whole..g.len() {
+        add(i - whole, g[i], x[i], y[i]);
+    }
+    (s.iter().sum(), q.iter().sum())
+}
+
+#[inline(always)]
+fn through_statistics<T: Real>(
+    ((gx, g, x, y), (scale, mean_g, mean, slope), relu): ((&mut [T], &[T], &[T], &[T]), (T, T, T, T), bool),
+) {
+    for (((gx, g), x), y) in gx.iter_mut().zip(g).zip(x).zip(y) {
+        *gx = scale * (masked(relu, *g, *y) - mean_g - (*x - mean) * slope);
+    }
 }
 
 pub(super) fn gradient_sums<T: Real>(
@@ -123,25 +156,7 @@ pub(super) fn gradient_sums<T: Real>(
     let mut sums = by_channel(extents, |channel, at| {
         let (g, x, y) = (&g[at..at + area], &x[at..at + area], &y[at..at + area]);
         let mean = normaliser[channel].0;
-        wide(|| {
-            let (mut s, mut q) = ([0f64; LANES], [0f64; LANES]);
-            let blocks = g.chunks_exact(LANES).zip(x.chunks_exact(LANES)).zip(y.chunks_exact(LANES));
-            let mut add = |i: usize, g: T, x: T, y: T| {
-                let g = masked(relu, g, y).up();
-                s[i] += g;
-                q[i] += g * (x.up() - mean);
-            };
-            for ((g, x), y) in blocks {
-                for i in 0..LANES {
-                    add(i, g[i], x[i], y[i]);
-                }
-            }
-            let whole = area / LANES * LANES;
-            for i in whole..area {
-                add(i - whole, g[i], x[i], y[i]);
-            }
-            (s.iter().sum(), q.iter().sum())
-        })
+        wide(masked_sums, (g, x, y, mean, relu))
     });
     for (q, (_, inverse)) in sums[c..].iter_mut().zip(&normaliser) {
         *q *= inverse;
@@ -173,11 +188,7 @@ pub(super) fn input_gradient<T: Real>(
         let scale = T::down(gamma[channel] * inverse);
         let (mean_g, slope) = (T::down(sums[channel] * through), T::down(sums[c + channel] * through * inverse));
         let mean = T::down(mean);
-        wide(|| {
-            for (((gx, g), x), y) in gx.iter_mut().zip(g).zip(x).zip(y) {
-                *gx = scale * (masked(relu, *g, *y) - mean_g - (*x - mean) * slope);
-            }
-        });
+        wide(through_statistics, ((gx, g, x, y), (scale, mean_g, mean, slope), relu));
     });
     Ok(stored(gx, shape))
 }

@@ -99,11 +99,17 @@ pub struct Sample {
     pub background: SampleFile,
     /// The scaled reflection, beta R.
     pub reflection: SampleFile,
-    /// Fraction of subpixels where alpha B + beta R exceeded 255, so that I = B + R does not hold.
+    /// The background before weights, where the recipe asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background_unscaled: Option<SampleFile>,
+    /// The reflection before weights, blur and the rest, where the recipe asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reflection_unscaled: Option<SampleFile>,
+    /// Fraction of subpixels where the sum exceeded white, so that I = B + R does not hold or R was cut.
     pub clipped: f64,
 }
 
-/// The numbers drawn for a sample.
+/// The numbers drawn for a sample; those that its recipe does not use stay at the values that do nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drawn {
@@ -123,6 +129,57 @@ pub struct Drawn {
     pub quarter_turns: u8,
     /// Whether the sample is flipped left to right, after turning.
     pub flip: bool,
+    /// Whether it is flipped top to bottom as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flip_vertical: bool,
+    /// Radius in pixels of the reflection's defocus; 0 is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub defocus_radius: f64,
+    /// What the glass's second surface does to the reflection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ghost: Option<DrawnGhost>,
+    /// Factor of the excess over white that is taken off the reflection; 0 is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub excess: f64,
+    /// Centre of the reflection's vignette, as fractions of height and width.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vignette: Option<[f64; 2]>,
+    /// The background's window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background_window: Option<Window>,
+    /// The reflection's window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reflection_window: Option<Window>,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+/// A sheet of glass as one sample has it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrawnGhost {
+    /// Thickness in millimetres.
+    pub thickness_mm: f64,
+    /// Angle of incidence in degrees; a negative one displaces to the left.
+    pub angle_degrees: f64,
+    /// Width in millimetres that a landscape picture covers.
+    pub field_width_mm: f64,
+    /// Absorption coefficient per metre.
+    pub absorption_per_m: f64,
+}
+
+/// A window of a photograph that covers the sample `zoom` times.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The scale, at least 1.
+    pub zoom: f64,
+    /// Place from the top, as a fraction of what the window leaves over.
+    pub top: f64,
+    /// Place from the left, likewise.
+    pub left: f64,
 }
 
 /// A file of a sample.

@@ -37,13 +37,16 @@ pub struct Recipe {
     /// What to do with a source that cannot be read.
     #[serde(default)]
     pub unreadable: Unreadable,
+    /// Whether the layers are also written as they were before weights, blur and the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unscaled: bool,
 }
 
 fn paper_sizes() -> Vec<Size> {
     vec![Size { height: 224, width: 288 }, Size { height: 96, width: 160 }]
 }
 
-/// A published recipe.
+/// A published way of mixing. Numbers are those of its authors' code, or of the paper where that is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
@@ -51,8 +54,20 @@ pub enum Preset {
     /// U[0.1, 0.5], rotation by quarter turns, horizontal flip with probability 0.5.
     #[default]
     CorrnPaper,
+    /// CoRRN's released code: (alpha, beta) one of (0.8, 0.7), (0.9, 0.8), (0.7, 0.9), blur sigma 0.4, both flips.
+    CorrnReleased,
     /// As `corrn-paper`, with alpha and beta as real glass mixes: least squares on SIR2's 500 triplets.
     Sir2Fit,
+    /// CEILNet (Fan et al., ICCV 2017): blur sigma 2 to 5, 1.3 times the mean excess over white taken off the reflection.
+    Ceilnet,
+    /// ERRNet (Wei et al., CVPR 2019): as `ceilnet`, a channel at a time, crops at scales 1 to 2.
+    Errnet,
+    /// BDN (Yang et al., ECCV 2018): (1 - beta) B + beta R, beta in U[0.2, 0.4], blur sigma up to 2.
+    Bdn,
+    /// Zhang et al., CVPR 2018: linear light, the mean excess taken off, a Gaussian vignette on the reflection.
+    Zhang,
+    /// DSRNet (Hu and Guo, ICCV 2023): alpha B + beta R - alpha beta B R, blur sigma 2 to 5.
+    Dsrnet,
 }
 
 /// What differs from the preset.
@@ -65,15 +80,101 @@ pub struct Mix {
     /// Range of beta, the reflection's weight, within [0, 2].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beta: Option<Interval>,
+    /// Instead of ranges, pairs [alpha, beta] to choose from, each weight within [0, 2].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<Vec<[f64; 2]>>,
+    /// Whether alpha is 1 - beta.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complement: Option<bool>,
+    /// How the weighted layers combine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formation: Option<Formation>,
+    /// In which values the layers combine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub light: Option<Encoding>,
     /// Range of the standard deviation in pixels of a Gaussian blur of the reflection, within [0, 20].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blur_sigma: Option<Interval>,
+    /// Range of the radius in pixels of a disc that the reflection is defocused by, within [0, 20].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defocus_radius: Option<Interval>,
+    /// The second surface of the glass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ghost: Option<Ghost>,
+    /// The mean excess over white, taken off the reflection before the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excess: Option<Excess>,
+    /// Whether a Gaussian vignette lies on the reflection (Zhang et al., CVPR 2018).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vignette: Option<bool>,
+    /// Range of scales, within [1, 8], at which a photograph covers the sample, which is a window of it. `[1, 1]`
+    /// cuts as little as the shape allows. Left out, photographs are used whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoom: Option<Interval>,
     /// Whether each sample is turned by 0, 90, 180 or 270 degrees.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate: Option<bool>,
     /// Probability of a horizontal flip.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flip: Option<Unit>,
+    /// Probability of a vertical flip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flip_vertical: Option<Unit>,
+}
+
+/// How the weighted layers combine, b = alpha B and r = beta R in [0, 1].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Formation {
+    /// b + r.
+    Additive,
+    /// b + r - b r, which never clips.
+    Screen,
+}
+
+/// What the numbers of a picture mean while layers combine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// Display values, as files have them.
+    Display,
+    /// Light, display values to the power of 2.2.
+    Gamma22,
+    /// Light, through the curve of sRGB (IEC 61966-2-1).
+    Srgb,
+}
+
+/// Ghosting: the glass's second surface reflects once more, displaced and weaker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ghost {
+    /// Range of the glass's thickness in millimetres, within [0, 100].
+    pub thickness_mm: Interval,
+    /// Range of the angle of incidence in degrees, within [0, 89].
+    pub angle_degrees: Interval,
+    /// Range of the width in millimetres, at the reflected scene's depth, that a landscape picture covers, within
+    /// [1, 100000].
+    pub field_width_mm: Interval,
+    /// Refractive index, 1 to 3.
+    #[serde(default = "glass")]
+    pub refractive_index: f64,
+    /// Range of the absorption coefficient per metre, within [0, 1000].
+    pub absorption_per_m: Interval,
+}
+
+fn glass() -> f64 {
+    1.474
+}
+
+/// The mean excess over white, m, taken off the reflection: r = max(r - factor m, 0), m = mean of b + r where above 1,
+/// less 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Excess {
+    /// Range of the factor, within [0, 4].
+    pub factor: Interval,
+    /// Whether each channel has its own mean.
+    pub per_channel: bool,
 }
 
 /// Where the two layers come from.
@@ -190,13 +291,7 @@ impl Manifest for Recipe {
         if (s.train.get() + s.validation.get() + s.test.get() - 1.0).abs() > 1e-9 {
             return fail("splits".into(), "train, validation and test must sum to 1");
         }
-        for (key, range, max) in
-            [("alpha", self.mix.alpha, 2.0), ("beta", self.mix.beta, 2.0), ("blur_sigma", self.mix.blur_sigma, 20.0)]
-        {
-            if range.is_some_and(|r| r.low < 0.0 || r.high > max) {
-                return fail(format!("mix.{key}"), &format!("must lie within [0, {max}]"));
-            }
-        }
+        self.mix.check()?;
         for (layer, sources) in [("backgrounds", &self.sources.backgrounds), ("reflections", &self.sources.reflections)]
         {
             if sources.is_empty() {
@@ -212,5 +307,38 @@ impl Manifest for Recipe {
             }
         }
         Ok(())
+    }
+}
+
+impl Mix {
+    fn check(&self) -> Result<(), CheckError> {
+        let fail = |key: &str, message: String| Err(CheckError::new(format!("mix.{key}"), message));
+        let ghost = self.ghost.as_ref();
+        for (key, range, low, high) in [
+            ("alpha", self.alpha, 0.0, 2.0),
+            ("beta", self.beta, 0.0, 2.0),
+            ("blur_sigma", self.blur_sigma, 0.0, 20.0),
+            ("defocus_radius", self.defocus_radius, 0.0, 20.0),
+            ("zoom", self.zoom, 1.0, 8.0),
+            ("excess.factor", self.excess.map(|e| e.factor), 0.0, 4.0),
+            ("ghost.thickness_mm", ghost.map(|g| g.thickness_mm), 0.0, 100.0),
+            ("ghost.angle_degrees", ghost.map(|g| g.angle_degrees), 0.0, 89.0),
+            ("ghost.field_width_mm", ghost.map(|g| g.field_width_mm), 1.0, 100_000.0),
+            ("ghost.absorption_per_m", ghost.map(|g| g.absorption_per_m), 0.0, 1000.0),
+        ] {
+            if range.is_some_and(|r| r.low < low || r.high > high) {
+                return fail(key, format!("must lie within [{low}, {high}]"));
+            }
+        }
+        if ghost.is_some_and(|g| !(1.0..=3.0).contains(&g.refractive_index)) {
+            return fail("ghost.refractive_index", "must be from 1 to 3".into());
+        }
+        match &self.pairs {
+            Some(pairs) if pairs.is_empty() => fail("pairs", "lists no pair".into()),
+            Some(pairs) if pairs.iter().flatten().any(|w| !(0.0..=2.0).contains(w)) => {
+                fail("pairs", "each weight must lie within [0, 2]".into())
+            }
+            _ => Ok(()),
+        }
     }
 }

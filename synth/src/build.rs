@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/dataset.yaml                       the recipe in effect and every source by hash
-//! DIR/samples.jsonl                      a line a sample, in order of index
+//! DIR/samples.jsonl                      a line a sample, in order of index; shards keep a log each
 //! DIR/train/000123.mixture.png           I
 //! DIR/train/000123.background.png        alpha B
 //! DIR/train/000123.reflection.png        beta R
@@ -14,14 +14,15 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 use manifests::{
-    Digest, LogWriter, RelPath, Size,
-    dataset::{DATASET_FILE, SAMPLES_FILE, Sample, SampleFile},
+    Digest, LogWriter, RelPath,
+    dataset::{DATASET_FILE, Sample, SampleFile},
 };
 use serde::Serialize;
 
@@ -33,6 +34,7 @@ use crate::{
     pixels::Rgb8,
     progress::Progress,
     recipe::{self, Overrides},
+    shard::Shard,
 };
 
 /// What to build, and how.
@@ -44,6 +46,8 @@ pub struct Options {
     pub overrides: Overrides,
     /// The data set's folder: new, empty, or one that the same recipe began.
     pub out: PathBuf,
+    /// The part of the data set to make.
+    pub shard: Shard,
     /// Threads; by default one a core. Their number changes no byte.
     pub threads: Option<usize>,
 }
@@ -53,7 +57,7 @@ pub struct Options {
 pub struct Summary {
     /// The data set's folder.
     pub out: PathBuf,
-    /// Samples in the manifest.
+    /// Samples in this shard's log: all of the data set's, unless it was built in shards.
     pub samples: u64,
     /// Samples that were there before.
     pub resumed: u64,
@@ -87,15 +91,20 @@ pub fn build(options: &Options, progress: &Progress, stop: &AtomicBool) -> Resul
         let folder = out.join(split.to_string());
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
     }
-    let resumed = finished(out)?;
-    progress.begin("mixing", mixer.len().saturating_sub(resumed));
-    let outcome = mix_all(&mixer, out, resumed, pool.current_num_threads(), progress, stop);
+    let (range, log) = (options.shard.range(mixer.len()), out.join(options.shard.log_name()));
+    let first = finished(&log, range.start)?;
+    progress.begin("mixing", range.end.saturating_sub(first));
+    let job = Job { mixer: &mixer, out, log: &log, range: first..range.end, threads: pool.current_num_threads() };
+    let outcome = job.run(progress, stop);
     progress.end();
-    outcome?;
+    if outcome? < range.end {
+        let (done, total) = (finished(&log, range.start)? - range.start, range.end - range.start);
+        return Err(Error::Stopped { done, total });
+    }
     Ok(Summary {
         out: out.clone(),
-        samples: mixer.len(),
-        resumed,
+        samples: range.end - range.start,
+        resumed: first - range.start,
         backgrounds: mixer.dataset().backgrounds.len(),
         reflections: mixer.dataset().reflections.len(),
         notes: mixer.notes().to_vec(),
@@ -103,54 +112,59 @@ pub fn build(options: &Options, progress: &Progress, stop: &AtomicBool) -> Resul
     })
 }
 
-/// Mixes every sample from `first` on. Workers take indices in order; lines are written in order.
-fn mix_all(
-    mixer: &Mixer,
-    out: &Path,
-    first: u64,
+/// Samples to mix, and where to.
+struct Job<'a> {
+    mixer: &'a Mixer,
+    out: &'a Path,
+    log: &'a Path,
+    range: Range<u64>,
     threads: usize,
-    progress: &Progress,
-    stop: &AtomicBool,
-) -> Result<(), Error> {
-    let mut log = Log::open(out, first)?;
-    let (next, total, failed) = (AtomicU64::new(first), mixer.len(), AtomicBool::new(false));
-    let (send, receive) = crossbeam_channel::bounded(4 * threads);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (send, next, failed) = (send.clone(), &next, &failed);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= total {
-                        return;
-                    }
-                    let made = mixer.sample(index).and_then(|sample| write_sample(out, &sample));
-                    if send.send((index, made)).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(send);
-        let mut outcome = Ok(());
-        for (index, made) in receive {
-            let kept = made.and_then(|sample| log.add(index, sample));
-            progress.step(1);
-            if let Err(e) = kept
-                && outcome.is_ok()
-            {
-                // The others finish what they are at; the first cause is what the user is told.
-                failed.store(true, Ordering::Relaxed);
-                outcome = Err(e);
-            }
-        }
-        let flushed = log.flush();
-        outcome.and(flushed)
-    })?;
-    if log.written < total { Err(Error::Stopped { done: log.written, total }) } else { Ok(()) }
 }
 
-/// Writes the three pictures of a sample under their names, each whole or not at all.
+impl Job<'_> {
+    /// Mixes every sample of the range, or until `stop`; gives the index after the last line. Workers take indices in
+    /// order; lines are written in order.
+    fn run(&self, progress: &Progress, stop: &AtomicBool) -> Result<u64, Error> {
+        let mut log = Log::open(self.out, self.log, self.range.start)?;
+        let (next, failed) = (AtomicU64::new(self.range.start), AtomicBool::new(false));
+        let (send, receive) = crossbeam_channel::bounded(4 * self.threads);
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads {
+                let (send, next, failed) = (send.clone(), &next, &failed);
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        if index >= self.range.end {
+                            return;
+                        }
+                        let made = self.mixer.sample(index).and_then(|sample| write_sample(self.out, &sample));
+                        if send.send((index, made)).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(send);
+            let mut outcome = Ok(());
+            for (index, made) in receive {
+                let kept = made.and_then(|sample| log.add(index, sample));
+                progress.step(1);
+                if let Err(e) = kept
+                    && outcome.is_ok()
+                {
+                    // The others finish what they are at; the first cause is what the user is told.
+                    failed.store(true, Ordering::Relaxed);
+                    outcome = Err(e);
+                }
+            }
+            let flushed = log.flush();
+            outcome.and(flushed)
+        })?;
+        Ok(log.written)
+    }
+}
+
+/// Writes the pictures of a sample under their names, each whole or not at all.
 fn write_sample(out: &Path, sample: &MixedSample) -> Result<Sample, Error> {
     let write = |layer: &str, picture: &Rgb8| -> Result<SampleFile, Error> {
         let name = format!("{:06}.{layer}.png", sample.index);
@@ -167,19 +181,19 @@ fn write_sample(out: &Path, sample: &MixedSample) -> Result<Sample, Error> {
         let path: RelPath = text.parse().map_err(Error::BadInput)?;
         Ok(SampleFile { path, blake3: Digest::of(&bytes) })
     };
-    Ok(describe(
-        sample,
-        write("mixture", &sample.mixture)?,
-        write("background", &sample.background)?,
-        write("reflection", &sample.reflection)?,
-    ))
-}
-
-/// The line of a sample.
-fn describe(sample: &MixedSample, mixture: SampleFile, background: SampleFile, reflection: SampleFile) -> Sample {
-    let size: Size = sample.mixture.size();
-    let (index, split, drawn, clipped) = (sample.index, sample.split, sample.drawn.clone(), sample.clipped);
-    Sample { index, split, drawn, size, mixture, background, reflection, clipped }
+    let unscaled = |i: usize, layer: &str| sample.unscaled.as_ref().map(|u| write(layer, &u[i])).transpose();
+    Ok(Sample {
+        index: sample.index,
+        split: sample.split,
+        drawn: sample.drawn.clone(),
+        size: sample.mixture.size(),
+        mixture: write("mixture", &sample.mixture)?,
+        background: write("background", &sample.background)?,
+        reflection: write("reflection", &sample.reflection)?,
+        background_unscaled: unscaled(0, "background-unscaled")?,
+        reflection_unscaled: unscaled(1, "reflection-unscaled")?,
+        clipped: sample.clipped,
+    })
 }
 
 /// Lines in order of index, a group at a time.
@@ -199,8 +213,8 @@ impl Log {
     const LINES: usize = 256;
     const WAIT: Duration = Duration::from_secs(5);
 
-    fn open(out: &Path, written: u64) -> Result<Self, Error> {
-        let writer = LogWriter::open(&out.join(SAMPLES_FILE))?;
+    fn open(out: &Path, log: &Path, written: u64) -> Result<Self, Error> {
+        let writer = LogWriter::open(log)?;
         let folder = std::fs::File::open(out).map_err(Error::io(out, "open"))?;
         let (early, ready) = (BTreeMap::new(), Vec::new());
         Ok(Self { writer, folder, out: out.to_path_buf(), early, ready, written, flushed: Instant::now() })

@@ -11,10 +11,15 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     build::{self, Options},
+    duplicates,
     error::Error,
+    export::{self, Format},
+    gallery,
     progress::Progress,
     recipe::Overrides,
-    replay, verify,
+    replay,
+    shard::Shard,
+    stats, verify,
 };
 
 /// Mixes photographs of reflections with photographs of backgrounds into data sets that anyone can rebuild.
@@ -49,6 +54,9 @@ enum Command {
         /// Replaces the recipe's number of samples.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         count: Option<u64>,
+        /// Make one part of n: `i/n` from 0/n to n-1/n, `slurm` in an array job, `kubernetes/n` in an indexed job.
+        #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+        shard: Option<Shard>,
         /// Print a summary as one line of JSON.
         #[arg(long)]
         json: bool,
@@ -71,6 +79,50 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         sources: Option<PathBuf>,
     },
+    /// Compare all sources with each other: is a picture or a scene on both sides of a split?
+    Check {
+        /// The data set's folder.
+        dir: PathBuf,
+        /// Where relative paths of sources start, if the data set was moved to another machine.
+        #[arg(long, value_name = "DIR")]
+        sources: Option<PathBuf>,
+        /// Print the report as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Count what was drawn, beside what the recipe asks for.
+    Stats {
+        /// The data set's folder.
+        dir: PathBuf,
+        /// Print one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write one HTML page to look at the samples with.
+    Gallery {
+        /// The data set's folder.
+        dir: PathBuf,
+        /// The page; by default gallery.html in the data set's folder.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Samples to show: half of them those that clip most, the others evenly spread.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+    /// Write a data set in another format.
+    Export {
+        /// The format.
+        format: Format,
+        /// The data set's folder.
+        dir: PathBuf,
+        /// The new folder.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    Shard::parse(text, |name| std::env::var(name).ok())
 }
 
 /// Runs the program.
@@ -93,9 +145,10 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Build { recipe, out, threads, session, backgrounds, reflections, count, json } => {
+        Command::Build { recipe, out, threads, session, backgrounds, reflections, count, shard, json } => {
             let overrides = Overrides { session, backgrounds, reflections, count };
-            let options = Options { recipe, overrides, out, threads: threads.map(usize::from) };
+            let shard = shard.unwrap_or(Shard::WHOLE);
+            let options = Options { recipe, overrides, out, shard, threads: threads.map(usize::from) };
             let stop = stop_on_signals()?;
             let summary = build::build(&options, &Progress::stderr(), &stop)?;
             summary.notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -120,6 +173,36 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 println!("{}: {} samples, {faults} with faults", dir.display(), report.samples);
             }
             Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Check { dir, sources, json } => {
+            let report = duplicates::check(&dir, sources.as_deref(), &Progress::stderr())?;
+            if json {
+                println!("{}", serde_json::to_string(&report)?);
+            } else {
+                report.leaks.iter().for_each(|leak| println!("{leak}"));
+                println!("{}: {} sources, {} leaks between splits", dir.display(), report.sources, report.leaks.len());
+            }
+            Ok(if report.leaks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Stats { dir, json } => {
+            let stats = stats::stats(&dir)?;
+            if json {
+                println!("{}", serde_json::to_string(&stats)?)
+            } else {
+                print!("{stats}")
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Gallery { dir, out, limit } => {
+            let out = out.unwrap_or_else(|| dir.join("gallery.html"));
+            let shown = gallery::gallery(&dir, &out, limit as usize)?;
+            println!("{}: {shown} samples", out.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Export { format, dir, out } => {
+            let samples = export::export(format, &dir, &out, &Progress::stderr())?;
+            println!("{}: {samples} samples", out.display());
+            Ok(ExitCode::SUCCESS)
         }
         Command::Replay { dir, index, sources } => {
             let (sample, _) = replay::replay(&dir, index, sources.as_deref())?;

@@ -48,8 +48,11 @@ pub fn open(dir: &Path) -> Result<DatasetReader, Error> {
     let samples = manifests::read_log::<Sample>(&dir.join(SAMPLES_FILE))?.rows;
     let (found, asked) = (samples.len() as u64, dataset.recipe.count);
     if found != asked || samples.iter().zip(0..).any(|(s, i)| s.index != i) {
-        let message =
-            format!("{}: holds {found} of {asked} samples; run the `synth build` that began it again", dir.display());
+        let message = format!(
+            "{}: holds {found} of {asked} samples; run the `synth build` that began it again, or, built in shards, join \
+             their logs: cat samples.*-of-*.jsonl > {SAMPLES_FILE}",
+            dir.display()
+        );
         return Err(Error::BadInput(message));
     }
     Ok(DatasetReader { dir: dir.to_path_buf(), dataset, samples })
@@ -81,26 +84,27 @@ impl DatasetReader {
     }
 }
 
-/// How many samples a folder holds; its lines must be 0, 1, 2, ... A line at a time, however many there are.
-pub(crate) fn finished(dir: &Path) -> Result<u64, Error> {
-    let path = dir.join(SAMPLES_FILE);
-    let file = match File::open(&path) {
+/// The index after the last line of a log whose lines must be `first`, `first + 1`, ... A line at a time, however many
+/// there are.
+pub(crate) fn finished(path: &Path, first: u64) -> Result<u64, Error> {
+    let file = match File::open(path) {
         Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-        Err(e) => return Err(Error::io(&path, "read")(e)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(first),
+        Err(e) => return Err(Error::io(path, "read")(e)),
     };
-    let (mut reader, mut line, mut count) = (BufReader::new(file), Vec::new(), 0u64);
+    let (mut reader, mut line, mut next) = (BufReader::new(file), Vec::new(), first);
     loop {
         line.clear();
-        reader.read_until(b'\n', &mut line).map_err(Error::io(&path, "read"))?;
+        reader.read_until(b'\n', &mut line).map_err(Error::io(path, "read"))?;
         // A last line without its newline was torn by a crash: it is made again.
-        let Some(text) = line.strip_suffix(b"\n") else { return Ok(count) };
-        let sample: Sample = manifests::log::parse_line(text, &path, count as usize + 1)?;
-        if sample.index != count {
-            let message = format!("{}:{}: has index {} instead of {count}", path.display(), count + 1, sample.index);
+        let Some(text) = line.strip_suffix(b"\n") else { return Ok(next) };
+        let number = (next - first) as usize + 1;
+        let sample: Sample = manifests::log::parse_line(text, path, number)?;
+        if sample.index != next {
+            let message = format!("{}:{number}: has index {} instead of {next}", path.display(), sample.index);
             return Err(Error::Damaged(format!("{message}; the file was edited or merged out of order")));
         }
-        count += 1;
+        next += 1;
     }
 }
 

@@ -4,7 +4,10 @@
 //! other sample. All of them are drawn always and in this order, whether the recipe uses them or not:
 //! changing one range leaves the other numbers as they are.
 
-use manifests::{Interval, Seed, dataset::Drawn};
+use manifests::{
+    Interval, Seed,
+    dataset::{Drawn, DrawnGhost, Window},
+};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -29,16 +32,58 @@ pub(crate) fn draw(seed: Seed, index: u64, choices: Choices<'_>, model: &Model) 
     key[16..24].copy_from_slice(&seed.0.to_le_bytes());
     key[24..].copy_from_slice(&index.to_le_bytes());
     let mut source = Source(ChaCha8Rng::from_seed(key));
+    let background = choices.backgrounds[source.below(choices.backgrounds.len())];
+    let reflection = choices.reflections[source.below(choices.reflections.len())];
+    let size = source.below(choices.sizes) as u32;
+    let (alpha, beta) = (source.within(model.alpha), source.within(model.beta));
+    let blur_sigma = source.within(model.blur_sigma);
+    let (turns, flip) = (source.below(4) as u8, source.unit() < model.flip);
+    let pair = source.below(model.pairs.len().max(1));
+    let (alpha, beta) = match model.pairs.get(pair) {
+        Some([alpha, beta]) => (*alpha, *beta),
+        None if model.complement => (1.0 - beta, beta),
+        None => (alpha, beta),
+    };
+    let defocus_radius = source.within(model.defocus_radius);
+    let flip_vertical = source.unit() < model.flip_vertical;
+    let glass = [(); 5].map(|()| source.unit());
+    let ghost = model.ghost.as_ref().map(|g| DrawnGhost {
+        thickness_mm: at(g.thickness_mm, glass[0]),
+        angle_degrees: at(g.angle_degrees, glass[1]) * if glass[4] < 0.5 { -1.0 } else { 1.0 },
+        field_width_mm: at(g.field_width_mm, glass[2]),
+        absorption_per_m: at(g.absorption_per_m, glass[3]),
+    });
+    let factor = source.unit();
+    let excess = model.excess.map_or(0.0, |e| at(e.factor, factor));
+    // Zhang's windows lie within the mask, so the centre lies within a window's width of the picture's.
+    let centre = [(); 2].map(|()| source.unit() * 1.1875 - 0.09375);
+    let mut window = || {
+        let [zoom, top, left] = [(); 3].map(|()| source.unit());
+        model.zoom.map(|range| Window { zoom: at(range, zoom), top, left })
+    };
+    let (background_window, reflection_window) = (window(), window());
     Drawn {
-        background: choices.backgrounds[source.below(choices.backgrounds.len())],
-        reflection: choices.reflections[source.below(choices.reflections.len())],
-        size: source.below(choices.sizes) as u32,
-        alpha: source.within(model.alpha),
-        beta: source.within(model.beta),
-        blur_sigma: source.within(model.blur_sigma),
-        quarter_turns: source.below(4) as u8 * u8::from(model.rotate),
-        flip: source.unit() < model.flip,
+        background,
+        reflection,
+        size,
+        alpha,
+        beta,
+        blur_sigma,
+        quarter_turns: turns * u8::from(model.rotate),
+        flip,
+        flip_vertical,
+        defocus_radius,
+        ghost,
+        excess,
+        vignette: model.vignette.then_some(centre),
+        background_window,
+        reflection_window,
     }
+}
+
+/// The point of a range that a fraction stands for.
+fn at(range: Interval, fraction: f64) -> f64 {
+    (range.low + (range.high - range.low) * fraction).clamp(range.low, range.high)
 }
 
 struct Source(ChaCha8Rng);
@@ -50,7 +95,7 @@ impl Source {
     }
     /// Uniform in [low, high].
     fn within(&mut self, range: Interval) -> f64 {
-        (range.low + (range.high - range.low) * self.unit()).clamp(range.low, range.high)
+        at(range, self.unit())
     }
     /// Uniform below `n` by multiplication (Lemire); `n` is far below 2^32, so the bias is below 2^-32.
     fn below(&mut self, n: usize) -> usize {

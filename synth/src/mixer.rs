@@ -6,8 +6,8 @@ use std::{
 };
 
 use manifests::{
-    Digest,
-    dataset::{Dataset, Drawn, SourceImage, Split},
+    Digest, Size,
+    dataset::{Dataset, Drawn, SourceImage, Split, Window},
     recipe::{Recipe, Unreadable},
 };
 use rayon::prelude::*;
@@ -15,14 +15,16 @@ use rayon::prelude::*;
 use crate::{
     ARITHMETIC, decode,
     draw::{Choices, draw},
+    duplicates::{self, Fingerprint},
     error::Error,
     mix::{Model, mix},
     pixels::Rgb8,
     progress::Progress,
     recipe::{self, Layer, Opened, Overrides},
+    reduce::{cover, cut, oriented, resize},
     source::{self, Listed},
     split,
-    store::{Kept, Store, oriented, resize},
+    store::{Kept, Store},
 };
 
 /// A sample in memory: three pictures of one size, 8-bit display values, H x W x 3.
@@ -40,7 +42,9 @@ pub struct MixedSample {
     pub background: Rgb8,
     /// The reflection as the mixture holds it, beta R; I = B + R wherever nothing clips.
     pub reflection: Rgb8,
-    /// Fraction of subpixels where the sum exceeded 255.
+    /// Background and reflection before weights and optics, where the recipe asks for them.
+    pub unscaled: Option<[Rgb8; 2]>,
+    /// Fraction of subpixels where the sum exceeded white.
     pub clipped: f64,
 }
 
@@ -76,7 +80,8 @@ impl Mixer {
         let (before, more) = source::list(opened, Layer::Reflection)?;
         unusable.extend(more);
         let store = Store::create(scratch)?;
-        let reader = Reader { recipe, store: &store, progress, stop };
+        let model = Model::of(recipe);
+        let reader = Reader { recipe, model: &model, store: &store, progress, stop };
         progress.begin("reading photographs", (behind.len() + before.len()) as u64);
         let behind = reader.read_all(behind)?;
         let before = reader.read_all(before)?;
@@ -100,9 +105,14 @@ impl Mixer {
         if enlarged > 0 {
             notes.push(format!("{enlarged} photographs are smaller than the largest sample and were enlarged"));
         }
+        let (mut behind, mut before) = (behind.0, before.0);
+        let joined = join_duplicates(opened, &mut behind, &mut before);
+        if joined > 0 {
+            notes.push(format!("{joined} photographs show the same picture as another and share its split"));
+        }
         let parts = |read: Vec<Read>| read.into_iter().map(|r| (r.image, r.kept)).unzip();
-        let (mut images_behind, backgrounds): (Vec<_>, Vec<_>) = parts(behind.0);
-        let (mut images_before, reflections): (Vec<_>, Vec<_>) = parts(before.0);
+        let (mut images_behind, backgrounds): (Vec<_>, Vec<_>) = parts(behind);
+        let (mut images_before, reflections): (Vec<_>, Vec<_>) = parts(before);
         split::assign(&mut images_behind, &mut images_before, &recipe.splits, recipe.seed)
             .map_err(|(key, message)| Error::key(&opened.file, key, message))?;
         let of = |images: &[SourceImage], split| {
@@ -117,7 +127,7 @@ impl Mixer {
             backgrounds: images_behind,
             reflections: images_before,
         };
-        Ok(Self { dataset, model: Model::of(recipe), store, backgrounds, reflections, by_split, notes })
+        Ok(Self { dataset, model, store, backgrounds, reflections, by_split, notes })
     }
 
     /// The recipe and the sources by hash, as `dataset.yaml` has them.
@@ -163,16 +173,40 @@ impl Mixer {
         let get = |kept: &[Vec<Kept>], i: u32| self.store.get(kept[i as usize][drawn.size as usize]);
         let (background, reflection) =
             (get(&self.backgrounds, drawn.background)?, get(&self.reflections, drawn.reflection)?);
-        Ok(combine(index, split, drawn, &background, &reflection))
+        combine(index, split, drawn, &background, &reflection, &self.dataset.recipe, &self.model)
     }
 }
 
-/// Mixes two reduced photographs. A reflection of the other orientation is turned by a quarter: whole, never cropped.
-pub(crate) fn combine(index: u64, split: Split, drawn: Drawn, background: &Rgb8, reflection: &Rgb8) -> MixedSample {
-    let turn = u8::from(background.height != reflection.height);
-    let mixed = mix(background, &reflection.turned(turn, false), &drawn);
-    let (mixture, background, reflection) = (mixed.mixture, mixed.background, mixed.reflection);
-    MixedSample { index, split, drawn, mixture, background, reflection, clipped: mixed.clipped }
+/// Mixes two reduced photographs.
+///
+/// A reflection of the other orientation is turned by a quarter: whole, never cropped. Turns and flips come last, so
+/// that the optics know which way is up.
+pub(crate) fn combine(
+    index: u64,
+    split: Split,
+    drawn: Drawn,
+    background: &Rgb8,
+    reflection: &Rgb8,
+    recipe: &Recipe,
+    model: &Model,
+) -> Result<MixedSample, Error> {
+    let size = recipe.sizes[drawn.size as usize];
+    let cut = |picture: &Rgb8, window: Option<Window>| match window {
+        None => Ok(picture.clone()),
+        Some(window) => cut(picture, size, window).map_err(Error::Damaged),
+    };
+    let background = cut(background, drawn.background_window)?;
+    let reflection = cut(reflection, drawn.reflection_window)?;
+    let reflection = reflection.turned(u8::from(background.height != reflection.height), false);
+    let mixed = mix(&background, &reflection, &drawn, model);
+    let done = |p: &Rgb8| match drawn.flip_vertical {
+        // Top to bottom is half a turn and left to right.
+        true => p.turned(drawn.quarter_turns, !drawn.flip).turned(2, false),
+        false => p.turned(drawn.quarter_turns, drawn.flip),
+    };
+    let unscaled = recipe.unscaled.then(|| [done(&background), done(&reflection)]);
+    let (mixture, background, reflection) = (done(&mixed.mixture), done(&mixed.background), done(&mixed.reflection));
+    Ok(MixedSample { index, split, drawn, mixture, background, reflection, unscaled, clipped: mixed.clipped })
 }
 
 /// A photograph that was read.
@@ -180,10 +214,31 @@ struct Read {
     image: SourceImage,
     kept: Vec<Kept>,
     enlarged: bool,
+    print: Option<Fingerprint>,
+}
+
+/// Gives photographs of one picture one scene, that of the first; gives how many had another. Only in folders: a
+/// session says itself what its scenes are.
+fn join_duplicates(opened: &Opened, behind: &mut [Read], before: &mut [Read]) -> usize {
+    let in_folder = |layer: Layer, read: &Read| opened.sources(layer)[read.image.source as usize].folder.is_some();
+    let first = behind.iter().map(|r| r.print.clone().filter(|_| in_folder(Layer::Background, r)));
+    let second = before.iter().map(|r| r.print.clone().filter(|_| in_folder(Layer::Reflection, r)));
+    let prints: Vec<Option<Fingerprint>> = first.chain(second).collect();
+    let mut images: Vec<&mut SourceImage> = behind.iter_mut().chain(before).map(|r| &mut r.image).collect();
+    let mut joined = 0;
+    for (i, j, _) in duplicates::pairs(&prints) {
+        let (old, new) = (images[j].scene.clone(), images[i].scene.clone());
+        if old != new {
+            joined += 1;
+            images.iter_mut().filter(|image| image.scene == old).for_each(|image| image.scene.clone_from(&new));
+        }
+    }
+    joined
 }
 
 struct Reader<'a> {
     recipe: &'a Recipe,
+    model: &'a Model,
     store: &'a Store,
     progress: &'a Progress,
     stop: &'a AtomicBool,
@@ -213,11 +268,12 @@ impl Reader<'_> {
             .map_err(|e| format!("cannot be read ({e})"))
             .and_then(|bytes| Ok((Digest::of(&bytes), bytes.len() as u64, decode::decode(&bytes)?)))
             .and_then(|(digest, length, picture)| {
-                let levels = reduce(&picture, self.recipe)?;
-                Ok((digest, length, picture.size(), levels))
+                let levels = reduce(&picture, self.recipe, self.model)?;
+                let print = Fingerprint::of(&levels[0])?;
+                Ok((digest, length, picture.size(), levels, print))
             });
         self.progress.step(1);
-        let (blake3, bytes, size, levels) = match reduced {
+        let (blake3, bytes, size, levels, print) = match reduced {
             Ok(parts) => parts,
             Err(clause) => return Ok(Err(format!("{name}: {clause}"))),
         };
@@ -234,19 +290,19 @@ impl Reader<'_> {
             licence: listed.licence,
             credit: listed.credit,
         };
-        Ok(Ok(Read { image, kept, enlarged }))
+        Ok(Ok(Read { image, kept, enlarged, print }))
     }
 }
 
-/// A photograph at each of the recipe's sizes, in its own orientation.
-pub(crate) fn reduce(picture: &Rgb8, recipe: &Recipe) -> Result<Vec<Rgb8>, String> {
+/// A photograph for each of the recipe's sizes, in its own orientation: whole, or covering the largest window.
+pub(crate) fn reduce(picture: &Rgb8, recipe: &Recipe, model: &Model) -> Result<Vec<Rgb8>, String> {
     let portrait = picture.height > picture.width;
-    recipe
-        .sizes
-        .iter()
-        .map(|size| {
-            let (height, width) = oriented(*size, portrait);
-            resize(picture, height, width)
-        })
-        .collect()
+    let level = |size: &Size| {
+        let (height, width) = oriented(*size, portrait);
+        match model.zoom {
+            None => resize(picture, height, width),
+            Some(zoom) => cover(picture, height, width, zoom.high),
+        }
+    };
+    recipe.sizes.iter().map(level).collect()
 }

@@ -12,6 +12,7 @@ use crate::{
     dataset::{Origin, header},
     decode, encode,
     error::Error,
+    mix::Model,
     mixer::{MixedSample, combine, reduce},
     pixels::Rgb8,
     recipe::{Layer, place, sources},
@@ -31,6 +32,7 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
         return Err(Error::BadInput(message));
     }
     let sample = line(dir, index)?;
+    let model = Model::of(&dataset.recipe);
     let root = Origin::root(dir, root)?;
     let read = |layer: Layer, images: &[SourceImage], at: u32| -> Result<Rgb8, Error> {
         let image = images.get(at as usize).ok_or_else(|| missing(dir, index, "a source", at))?;
@@ -42,16 +44,22 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
             return Err(Error::BadInput(format!("{}: has changed since the data set was built", file.display())));
         }
         let wrong = |clause: String| Error::BadInput(format!("{}: {clause}", file.display()));
-        let levels = decode::decode(&bytes).and_then(|p| reduce(&p, &dataset.recipe)).map_err(wrong)?;
+        let levels = decode::decode(&bytes).and_then(|p| reduce(&p, &dataset.recipe, &model)).map_err(wrong)?;
         let size = sample.drawn.size;
         levels.into_iter().nth(size as usize).ok_or_else(|| missing(dir, index, "a size", size))
     };
     let background = read(Layer::Background, &dataset.backgrounds, sample.drawn.background)?;
     let reflection = read(Layer::Reflection, &dataset.reflections, sample.drawn.reflection)?;
-    let rebuilt = combine(index, sample.split, sample.drawn.clone(), &background, &reflection);
+    let drawn = sample.drawn.clone();
+    let rebuilt = combine(index, sample.split, drawn, &background, &reflection, &dataset.recipe, &model)?;
     compare(&sample.mixture, &rebuilt.mixture)?;
     compare(&sample.background, &rebuilt.background)?;
     compare(&sample.reflection, &rebuilt.reflection)?;
+    if let Some([background, reflection]) = &rebuilt.unscaled {
+        for (file, picture) in [(&sample.background_unscaled, background), (&sample.reflection_unscaled, reflection)] {
+            file.as_ref().map_or(Ok(()), |file| compare(file, picture))?;
+        }
+    }
     Ok((sample, rebuilt))
 }
 

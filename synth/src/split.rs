@@ -122,6 +122,8 @@ pub(crate) fn of_sample(index: u64, splits: &Splits) -> Split {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use manifests::{Digest, Size, Unit};
     use proptest::prelude::*;

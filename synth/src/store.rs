@@ -1,6 +1,6 @@
-//! Sources, each decoded once and reduced to the recipe's sizes.
+//! Where reduced photographs are kept.
 //!
-//! The reduced pictures lie in an unnamed scratch file: the system's page cache keeps in memory what
+//! They lie in an unnamed scratch file: the system's page cache keeps in memory what
 //! fits, so 3,250 photographs need no more of the process than one, and nothing is left behind
 //! however it ends.
 
@@ -10,9 +10,6 @@ use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
-
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image, images::ImageRef};
-use manifests::Size;
 
 use crate::{error::Error, pixels::Rgb8};
 
@@ -54,28 +51,4 @@ impl Store {
         self.file.read_exact_at(&mut picture.data, kept.offset).map_err(Error::io(&self.folder, action))?;
         Ok(picture)
     }
-}
-
-/// The size that a photograph takes for `asked`: whole images, so portrait photographs give portrait samples.
-pub(crate) fn oriented(asked: Size, portrait: bool) -> (usize, usize) {
-    let (a, b) = (asked.height as usize, asked.width as usize);
-    let (short, long) = (a.min(b), a.max(b));
-    if portrait { (long, short) } else { (short, long) }
-}
-
-/// Resizes to exactly `height` x `width`.
-///
-/// Bicubic (Catmull-Rom, a = -0.5), widened to the scale when reducing, so that every source pixel counts:
-/// what Pillow calls BICUBIC. Fixed-point arithmetic: the same bits with any vector extension.
-pub(crate) fn resize(picture: &Rgb8, height: usize, width: usize) -> Result<Rgb8, String> {
-    if (picture.height, picture.width) == (height, width) {
-        return Ok(picture.clone());
-    }
-    let told = |e: &dyn std::fmt::Display| format!("cannot be resized ({e})");
-    let size = picture.size();
-    let from = ImageRef::new(size.width, size.height, &picture.data, PixelType::U8x3).map_err(|e| told(&e))?;
-    let mut to = Image::new(width as u32, height as u32, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-    Resizer::new().resize(&from, &mut to, &options).map_err(|e| told(&e))?;
-    Ok(Rgb8 { height, width, data: to.into_vec() })
 }

@@ -46,6 +46,9 @@ fn check(dir: &Path, sample: &Sample) -> Result<(), String> {
         }
         Ok(picture)
     };
+    for file in sample.background_unscaled.iter().chain(&sample.reflection_unscaled) {
+        read(file)?;
+    }
     let (i, b, r) = (read(&sample.mixture)?, read(&sample.background)?, read(&sample.reflection)?);
     let mut over = 0usize;
     for ((i, b), r) in i.data.iter().zip(&b.data).zip(&r.data) {
@@ -56,7 +59,8 @@ fn check(dir: &Path, sample: &Sample) -> Result<(), String> {
         }
     }
     let clipped = over as f64 / i.data.len() as f64;
-    if clipped != sample.clipped {
+    // Where layers add in light, what is above white is cut off R, and the sum holds.
+    if over > 0 && clipped != sample.clipped {
         return Err(format!("{clipped} of it is clipped, the manifest says {}", sample.clipped));
     }
     Ok(())

@@ -1,5 +1,5 @@
 //! What users get wrong, and what disks and files do: one sentence, an exit code, nothing half-written.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

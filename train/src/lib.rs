@@ -4,6 +4,7 @@
 //! [`loss`] what is minimised, [`ops`] and [`optim`] the arithmetic, [`checkpoint`] the files; [`metrics`] scores
 //! pictures and shares nothing with the loss.
 
+pub mod alloc;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;

@@ -99,10 +99,10 @@ pub(crate) fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// One hash over names and bytes.
-pub(crate) fn hash(folder: &Path) -> String {
+/// One hash over the names and bytes of all pictures.
+pub(crate) fn hash_of_pictures(folder: &Path) -> String {
     let mut hasher = blake3::Hasher::new();
-    for (name, bytes) in tree(folder) {
+    for (name, bytes) in tree(folder).into_iter().filter(|(name, _)| name.ends_with(".png")) {
         hasher.update(name.as_bytes()).update(blake3::hash(&bytes).as_bytes());
     }
     hasher.finalize().to_hex().to_string()

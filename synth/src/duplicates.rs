@@ -1,0 +1,161 @@
+//! Near-duplicates among sources: copies in another size, compression or brightness escape a hash of the file, and on
+//! both sides of a split they make scores look better than they are.
+
+use std::path::PathBuf;
+
+use manifests::dataset::SourceImage;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::{
+    dataset::{Origin, header},
+    decode,
+    error::Error,
+    pixels::Rgb8,
+    progress::Progress,
+    recipe::{Layer, place, sources},
+    reduce::resize,
+};
+
+/// What is compared of a picture: a 64-bit difference hash (Krawetz, 2013: is each of 9 x 8 grey values darker than the
+/// next?) finds candidates, 16 x 16 grey values decide.
+#[derive(Debug, Clone)]
+pub(crate) struct Fingerprint {
+    hash: u64,
+    grey: Vec<u8>,
+}
+
+/// Bits in which the hashes of candidates differ at most.
+const MAX_BITS: u32 = 8;
+/// Mean difference in levels up to which two pictures are the same one. SIR2's hidden duplicates differ by less than 1.
+const MAX_LEVELS: f64 = 3.0;
+/// Pictures with a smaller standard deviation, in levels, are too plain to be told apart: they resemble nothing.
+const LEAST_CONTRAST: f64 = 6.0;
+
+impl Fingerprint {
+    /// The fingerprint of a picture of any size; none where it is too plain.
+    pub(crate) fn of(picture: &Rgb8) -> Result<Option<Self>, String> {
+        let grey_at = |height, width| -> Result<Vec<u8>, String> {
+            let small = resize(picture, height, width)?;
+            let luma =
+                |p: &[u8]| ((299 * u32::from(p[0]) + 587 * u32::from(p[1]) + 114 * u32::from(p[2])) / 1000) as u8;
+            Ok(small.data.chunks_exact(3).map(luma).collect())
+        };
+        let grey = grey_at(16, 16)?;
+        let mean = grey.iter().map(|v| f64::from(*v)).sum::<f64>() / 256.0;
+        let variance = grey.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / 256.0;
+        if variance.sqrt() < LEAST_CONTRAST {
+            return Ok(None);
+        }
+        let rows = grey_at(8, 9)?;
+        let bits = rows.chunks_exact(9).flat_map(|row| row.windows(2).map(|w| u64::from(w[0] < w[1])));
+        Ok(Some(Self { hash: bits.fold(0, |hash, bit| hash << 1 | bit), grey }))
+    }
+
+    /// Mean difference in levels if both show the same picture.
+    fn distance(&self, other: &Self) -> Option<f64> {
+        if (self.hash ^ other.hash).count_ones() > MAX_BITS {
+            return None;
+        }
+        let sum: u32 = self.grey.iter().zip(&other.grey).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+        let mean = f64::from(sum) / self.grey.len() as f64;
+        (mean <= MAX_LEVELS).then_some(mean)
+    }
+}
+
+/// Every pair of the same picture: places in the list, the lower first, and their mean difference in levels.
+pub(crate) fn pairs(prints: &[Option<Fingerprint>]) -> Vec<(usize, usize, f64)> {
+    (0..prints.len())
+        .into_par_iter()
+        .flat_map_iter(|i| {
+            let rest = prints[i].iter().flat_map(move |a| {
+                let later = prints.iter().enumerate().skip(i + 1);
+                later.filter_map(move |(j, b)| Some((i, j, a.distance(b.as_ref()?)?)))
+            });
+            rest.collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// What a check of a data set's sources found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Photographs compared.
+    pub sources: usize,
+    /// A sentence for each pair of one picture, or of one scene, on both sides of a split.
+    pub leaks: Vec<String>,
+}
+
+/// Compares all sources of a built data set with each other.
+///
+/// # Errors
+/// A manifest or a source that cannot be read.
+pub fn check(dir: &std::path::Path, root: Option<&std::path::Path>, progress: &Progress) -> Result<Report, Error> {
+    let dataset = header(dir)?;
+    let root = Origin::root(dir, root)?;
+    let layers = [(Layer::Background, &dataset.backgrounds), (Layer::Reflection, &dataset.reflections)];
+    let all: Vec<(PathBuf, &SourceImage)> = layers
+        .iter()
+        .flat_map(|(layer, images)| images.iter().map(|image| (*layer, image)))
+        .map(|(layer, image)| {
+            let source = sources(&dataset.recipe, layer).get(image.source as usize);
+            let source = source.ok_or_else(|| Error::Damaged(format!("{}: names no source", image.path)))?;
+            Ok((place(source, &root).join(&image.path), image))
+        })
+        .collect::<Result<_, Error>>()?;
+    progress.begin("comparing photographs", all.len() as u64);
+    let print = |(file, _): &(PathBuf, &SourceImage)| {
+        let bytes = std::fs::read(file).map_err(Error::io(file, "read"))?;
+        let print = decode::decode(&bytes).and_then(|p| Fingerprint::of(&p));
+        progress.step(1);
+        print.map_err(|clause| Error::BadInput(format!("{}: {clause}", file.display())))
+    };
+    let prints: Vec<Option<Fingerprint>> = all.par_iter().map(print).collect::<Result<_, Error>>()?;
+    progress.end();
+    let name = |i: usize| format!("{} ({})", all[i].0.display(), all[i].1.split);
+    let across = |i: usize, j: usize| all[i].1.split != all[j].1.split;
+    let mut leaks: Vec<String> = pairs(&prints)
+        .into_iter()
+        .filter(|(i, j, _)| across(*i, *j))
+        .map(|(i, j, levels)| format!("{} and {} show the same picture: {levels:.2} levels apart", name(i), name(j)))
+        .collect();
+    let mut of_scene = std::collections::BTreeMap::new();
+    for i in 0..all.len() {
+        let first = *of_scene.entry(&all[i].1.scene).or_insert(i);
+        if across(first, i) {
+            leaks.push(format!("{} and {} are of one scene", name(first), name(i)));
+        }
+    }
+    Ok(Report { sources: all.len(), leaks })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A picture with large shapes, other ones for each `n`.
+    fn picture(n: u32, height: usize, width: usize) -> Rgb8 {
+        let value = |y: usize, x: usize| {
+            let (v, u) = (y as f64 / height as f64, x as f64 / width as f64);
+            let wave = |k: f64| (k * (u * f64::from(n % 7 + 2) + v * f64::from(n % 5 + 1)) + f64::from(n)).sin();
+            (128.0 + 60.0 * wave(3.0) + 50.0 * wave(1.3)) as u8
+        };
+        let data = (0..height * width).flat_map(|i| [value(i / width, i % width); 3]).collect();
+        Rgb8 { height, width, data }
+    }
+
+    #[test]
+    fn copies_are_found_and_others_are_not() {
+        let mut pictures: Vec<Rgb8> = (0..30).map(|n| picture(n, 96, 160)).collect();
+        pictures.push(picture(4, 224, 288));
+        let mut brighter = picture(9, 96, 160);
+        brighter.data.iter_mut().for_each(|v| *v = v.saturating_add(2));
+        pictures.push(brighter);
+        pictures.push(Rgb8::black(96, 160));
+        pictures.push(Rgb8::black(96, 160));
+        let prints: Vec<_> = pictures.iter().map(|p| Fingerprint::of(p).unwrap()).collect();
+        let found: Vec<_> = pairs(&prints).into_iter().map(|(i, j, _)| (i, j)).collect();
+        assert_eq!(found, [(4, 30), (9, 31)]);
+    }
+}

@@ -1,0 +1,137 @@
+//! The ranges in effect: a published recipe's, and what the user replaces.
+
+use manifests::{
+    Interval,
+    recipe::{Encoding, Excess, Formation, Ghost, Preset, Recipe},
+};
+
+/// Everything that a sample is drawn from, but its sources and sizes.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    pub(crate) alpha: Interval,
+    pub(crate) beta: Interval,
+    pub(crate) pairs: Vec<[f64; 2]>,
+    pub(crate) complement: bool,
+    pub(crate) formation: Formation,
+    pub(crate) light: Encoding,
+    pub(crate) blur_sigma: Interval,
+    pub(crate) defocus_radius: Interval,
+    pub(crate) ghost: Option<Ghost>,
+    pub(crate) excess: Option<Excess>,
+    pub(crate) vignette: bool,
+    pub(crate) zoom: Option<Interval>,
+    pub(crate) rotate: bool,
+    pub(crate) flip: f64,
+    pub(crate) flip_vertical: f64,
+}
+
+const fn range(low: f64, high: f64) -> Interval {
+    Interval { low, high }
+}
+
+/// Plain addition with weights of 1 and no augmentation: what presets start from.
+const PLAIN: Model = Model {
+    alpha: range(1.0, 1.0),
+    beta: range(1.0, 1.0),
+    pairs: Vec::new(),
+    complement: false,
+    formation: Formation::Additive,
+    light: Encoding::Display,
+    blur_sigma: range(0.0, 0.0),
+    defocus_radius: range(0.0, 0.0),
+    ghost: None,
+    excess: None,
+    vignette: false,
+    zoom: None,
+    rotate: false,
+    flip: 0.0,
+    flip_vertical: 0.0,
+};
+
+impl Model {
+    /// A published recipe; the sources of its numbers are at [`Preset`]'s variants.
+    fn preset(preset: Preset) -> Self {
+        let excess = |low, high, per_channel| Some(Excess { factor: range(low, high), per_channel });
+        match preset {
+            Preset::CorrnPaper => {
+                Self { alpha: range(0.8, 1.0), beta: range(0.1, 0.5), rotate: true, flip: 0.5, ..PLAIN }
+            }
+            // 5 % to 95 % of fits of display values on SIR2's 500 triplets, over its three parts.
+            Preset::Sir2Fit => {
+                Self { alpha: range(0.79, 1.0), beta: range(0.25, 0.80), rotate: true, flip: 0.5, ..PLAIN }
+            }
+            Preset::CorrnReleased => Self {
+                pairs: vec![[0.8, 0.7], [0.9, 0.8], [0.7, 0.9]],
+                blur_sigma: range(0.4, 0.4),
+                flip: 0.5,
+                flip_vertical: 0.5,
+                ..PLAIN
+            },
+            // 224 pixels cut from VOC's 500 x 375: the shorter side is 1.67 times the window's.
+            Preset::Ceilnet => Self {
+                blur_sigma: range(2.0, 5.0),
+                excess: excess(1.3, 1.3, false),
+                zoom: Some(range(1.67, 1.67)),
+                ..PLAIN
+            },
+            // The shorter side is scaled to 224 to 448 pixels, then 224 are cut.
+            Preset::Errnet => Self {
+                blur_sigma: range(2.0, 5.0),
+                excess: excess(1.3, 1.3, true),
+                zoom: Some(range(1.0, 2.0)),
+                flip: 0.5,
+                ..PLAIN
+            },
+            Preset::Bdn => Self {
+                beta: range(0.2, 0.4),
+                complement: true,
+                blur_sigma: range(0.0, 2.0),
+                zoom: Some(range(1.0, 1.0)),
+                ..PLAIN
+            },
+            Preset::Zhang => Self {
+                alpha: range(0.8, 1.0),
+                light: Encoding::Gamma22,
+                blur_sigma: range(1.0, 5.0),
+                excess: excess(1.08, 1.18, true),
+                vignette: true,
+                ..PLAIN
+            },
+            Preset::Dsrnet => Self {
+                alpha: range(0.8, 1.0),
+                beta: range(0.4, 1.0),
+                formation: Formation::Screen,
+                blur_sigma: range(2.0, 5.0),
+                zoom: Some(range(1.0, 1.0)),
+                rotate: true,
+                flip: 0.5,
+                ..PLAIN
+            },
+        }
+    }
+
+    /// The ranges that a recipe asks for.
+    pub(crate) fn of(recipe: &Recipe) -> Self {
+        let (base, mix) = (Self::preset(recipe.preset), &recipe.mix);
+        // A range of its own for a weight ends what the preset ties the weights by.
+        let own = mix.alpha.is_some() || mix.beta.is_some();
+        let pairs = mix.pairs.clone().unwrap_or(if own { Vec::new() } else { base.pairs });
+        Self {
+            alpha: mix.alpha.unwrap_or(base.alpha),
+            beta: mix.beta.unwrap_or(base.beta),
+            pairs,
+            complement: mix.complement.unwrap_or(base.complement && mix.alpha.is_none()),
+            formation: mix.formation.unwrap_or(base.formation),
+            light: mix.light.unwrap_or(base.light),
+            blur_sigma: mix.blur_sigma.unwrap_or(base.blur_sigma),
+            defocus_radius: mix.defocus_radius.unwrap_or(base.defocus_radius),
+            ghost: mix.ghost.clone().or(base.ghost),
+            excess: mix.excess.or(base.excess),
+            vignette: mix.vignette.unwrap_or(base.vignette),
+            zoom: mix.zoom.or(base.zoom),
+            rotate: mix.rotate.unwrap_or(base.rotate),
+            flip: mix.flip.map_or(base.flip, |p| p.get()),
+            flip_vertical: mix.flip_vertical.map_or(base.flip_vertical, |p| p.get()),
+        }
+    }
+}

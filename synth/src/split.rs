@@ -67,8 +67,7 @@ pub(crate) fn assign(
 /// How many of `n` scenes each split gets: largest remainder, and at least one each while there are enough.
 fn shares(n: usize, splits: &Splits) -> [(Split, usize); 3] {
     let fractions = fractions(splits);
-    let mut counts =
-        fractions.map(|(_, f)| ((f * n as f64).floor() as usize).max(usize::from(f > 0.0)));
+    let mut counts = fractions.map(|(_, f)| ((f * n as f64).floor() as usize).max(usize::from(f > 0.0)));
     // Too many through the least of one: the largest gives; of equal ones the last, training being served first.
     while counts.iter().sum::<usize>() > n {
         let most = counts.iter().copied().max().unwrap_or(0);
@@ -80,9 +79,8 @@ fn shares(n: usize, splits: &Splits) -> [(Split, usize); 3] {
     // The rest goes to whoever is furthest behind.
     while counts.iter().sum::<usize>() < n {
         let behind = |i: usize| fractions[i].1 * n as f64 - counts[i] as f64;
-        let next = (0..3)
-            .filter(|i| fractions[*i].1 > 0.0)
-            .max_by(|a, b| behind(*a).total_cmp(&behind(*b)).then(b.cmp(a)));
+        let next =
+            (0..3).filter(|i| fractions[*i].1 > 0.0).max_by(|a, b| behind(*a).total_cmp(&behind(*b)).then(b.cmp(a)));
         counts[next.unwrap_or(0)] += 1;
     }
     [0, 1, 2].map(|i| (fractions[i].0, counts[i]))
@@ -152,13 +150,10 @@ mod tests {
     #[test]
     fn small_sets_serve_every_split() {
         let count = |n| shares(n, &splits(0.8, 0.1, 0.1)).map(|(_, c)| c);
-        assert_eq!([count(1), count(2), count(3), count(10), count(25)], [
-            [1, 0, 0],
-            [1, 1, 0],
-            [1, 1, 1],
-            [8, 1, 1],
-            [20, 3, 2]
-        ]);
+        assert_eq!(
+            [count(1), count(2), count(3), count(10), count(25)],
+            [[1, 0, 0], [1, 1, 0], [1, 1, 1], [8, 1, 1], [20, 3, 2]]
+        );
     }
 
     #[test]

@@ -4,10 +4,12 @@
 //! [`loss`] what is minimised, [`ops`] and [`optim`] the arithmetic, [`checkpoint`] the files; [`metrics`] scores
 //! pictures and shares nothing with the loss.
 
+mod bench;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;
 mod device;
+mod doctor;
 mod error;
 pub mod eval;
 pub mod fit;
@@ -16,6 +18,9 @@ pub mod metrics;
 pub mod net;
 pub mod ops;
 pub mod optim;
+mod predict;
+mod report;
+pub mod summary;
 
 pub use error::Error;
 

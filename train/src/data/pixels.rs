@@ -16,9 +16,7 @@ pub fn read_rgb(path: &Path) -> Result<RgbImage, Error> {
     let reader = reader.with_guessed_format().map_err(Error::io(path, "read"))?;
     match reader.decode() {
         Ok(picture) => Ok(picture.into_rgb8()),
-        Err(ImageError::IoError(e)) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Err(Error::io(path, "read")(e))
-        }
+        Err(ImageError::IoError(e)) if e.kind() != std::io::ErrorKind::UnexpectedEof => Err(Error::io(path, "read")(e)),
         Err(e) => Err(Error::input_at(path, format!("is not a readable PNG or JPEG picture ({e})"))),
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn section(folder: &Path) -> Result<Section, Error> {
             ("clipped", format!("{:.2} %", 100.0 * mean(|s| s.clipped))),
         ]))
         h3 { "Mixtures: I = alpha B + beta R" }
-        @for row in &rows { (row) }
+        div.pair { @for row in &rows { (row) } }
         h3 { "Sources" }
         (sources(&set.header))
     };

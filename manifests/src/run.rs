@@ -222,6 +222,10 @@ impl Run {
 fn set(tree: &mut serde_yaml::Value, key: &str, value: serde_yaml::Value) -> Result<(), CheckError> {
     let mut place = tree;
     for part in key.split(['.', '[']).map(|p| p.trim_end_matches(']')).filter(|p| !p.is_empty()) {
+        // A key that does not exist may be asked for something below it: it is named by what refuses it.
+        if place.is_null() {
+            *place = serde_yaml::Value::Mapping(serde_yaml::Mapping::new());
+        }
         place = match place {
             serde_yaml::Value::Sequence(items) => {
                 let len = items.len();

@@ -63,7 +63,9 @@ pub fn write(path: &Path, header: &Header, net: &Corrn, optimizer: &[(String, Te
     let blobs: Vec<(String, Blob)> = blobs.collect::<Result<_, candle_core::Error>>()?;
     let views: Result<Vec<_>, _> = blobs
         .iter()
-        .map(|(name, b)| Ok::<_, safetensors::SafeTensorError>((name, TensorView::new(b.dtype, b.dims.clone(), &b.bytes)?)))
+        .map(|(name, b)| {
+            Ok::<_, safetensors::SafeTensorError>((name, TensorView::new(b.dtype, b.dims.clone(), &b.bytes)?))
+        })
         .collect();
     let header = serde_json::to_string(header).map_err(|e| failed(&e))?;
     let metadata = HashMap::from([(KEY.to_owned(), header)]);
@@ -85,7 +87,8 @@ impl Checkpoint {
         let text = text.ok_or_else(|| bad(&"its metadata do not say which run it belongs to"))?;
         let header: Header = serde_json::from_str(text).map_err(|e| bad(&e))?;
         if header.version > VERSION {
-            let message = format!("has version {}, newer than this program's {VERSION}: update the program", header.version);
+            let message =
+                format!("has version {}, newer than this program's {VERSION}: update the program", header.version);
             return Err(Error::input_at(path, message));
         }
         let (mut weights, mut optimizer) = (BTreeMap::new(), Vec::new());

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::{Error, Outcome, eval, fit};
+use crate::{Error, Outcome, bench, doctor, eval, fit, predict, report, summary};
 
 /// Fits CoRRN, a network that removes reflections, scores it and applies it.
 ///
@@ -17,6 +17,17 @@ enum Command {
     Fit(fit::FitArgs),
     /// Score a network, or the unprocessed input, on pictures whose background is known.
     Eval(eval::EvalArgs),
+    /// Apply a network to a photograph, or to a folder of them.
+    Predict(predict::PredictArgs),
+    /// Show sessions, data sets and runs on one page that needs no network.
+    Report(report::ReportArgs),
+    /// Print the network's layers with shapes, parameters and multiply-adds.
+    Summary(summary::SummaryArgs),
+    /// Say what this build and this machine can do, and test it.
+    Doctor,
+    /// Time a training step.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
 }
 
 /// Runs the program and says how it ended.
@@ -37,5 +48,10 @@ fn run(command: &Command) -> Result<Outcome, Error> {
     match command {
         Command::Fit(args) => fit::fit(args),
         Command::Eval(args) => eval::eval(args),
+        Command::Predict(args) => predict::predict(args),
+        Command::Report(args) => report::report(args),
+        Command::Summary(args) => summary::summary(args),
+        Command::Doctor => doctor::doctor(),
+        Command::Bench(command) => bench::bench(command),
     }
 }

@@ -85,7 +85,8 @@ impl DataSet {
         let Some(digest) = both else { return Ok(()) };
         let sources = self.header.backgrounds.iter().chain(&self.header.reflections);
         let name = sources.into_iter().find(|s| s.blake3 == digest).map_or("a photograph", |s| s.path.as_str());
-        let message = format!("{name} is a source of both {a} and {b} samples: build the data set with disjoint splits");
+        let message =
+            format!("{name} is a source of both {a} and {b} samples: build the data set with disjoint splits");
         Err(Error::input_at(&self.root, message))
     }
 }

@@ -152,16 +152,18 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
 /// The run file with the command line's changes; paths absolute, so that the copy in the run's folder says it all.
 fn effective_run(args: &FitArgs) -> Result<Run, Error> {
     let run: Run = manifests::read_yaml(&args.run)?;
-    let mut run = run
-        .with_settings(&args.settings)
-        .map_err(|e| Error::input(format!("--set {}: {}", e.path, e.message)))?;
+    let mut run =
+        run.with_settings(&args.settings).map_err(|e| Error::input(format!("--set {}: {}", e.path, e.message)))?;
     let dataset = match &args.data {
         Some(data) => data.clone(),
         None => args.run.parent().unwrap_or(Path::new("")).join(&run.data.dataset),
     };
     run.data.dataset = std::path::absolute(&dataset).map_err(Error::io(&dataset, "find"))?.display().to_string();
     if run.precision != Precision::F32 {
-        return Err(Error::input_at(&args.run, "precision: tf32 and bf16 need CUDA, which this build does not have; use f32"));
+        return Err(Error::input_at(
+            &args.run,
+            "precision: tf32 and bf16 need CUDA, which this build does not have; use f32",
+        ));
     }
     if run.model.encoder != "random" {
         return Err(Error::input_at(&args.run, "model.encoder: this version starts from `random` weights only"));
@@ -198,7 +200,8 @@ impl TrainingData {
         let multiple = crate::net::MULTIPLE as u32;
         for s in train.iter().chain(&validation) {
             if s.size.height % multiple != 0 || s.size.width % multiple != 0 {
-                let message = format!("sample {} is {}: heights and widths must be multiples of {multiple}", s.index, s.size);
+                let message =
+                    format!("sample {} is {}: heights and widths must be multiples of {multiple}", s.index, s.size);
                 return Err(Error::input_at(&set.root, message));
             }
         }
@@ -217,6 +220,8 @@ impl TrainingData {
     fn precise_batches(&self, n: u64) -> Result<Vec<Batch>, Error> {
         let batches = self.order.epoch(0);
         let chosen = batches.iter().take(usize::try_from(n).unwrap_or(usize::MAX));
-        chosen.map(|places| Batch::read(&self.root, &places.iter().map(|i| &self.train[*i]).collect::<Vec<_>>())).collect()
+        chosen
+            .map(|places| Batch::read(&self.root, &places.iter().map(|i| &self.train[*i]).collect::<Vec<_>>()))
+            .collect()
     }
 }

@@ -5,10 +5,12 @@
 //! pictures and shares nothing with the loss.
 
 pub mod alloc;
+mod bench;
 pub mod checkpoint;
 pub mod cli;
 pub mod data;
 mod device;
+mod doctor;
 mod error;
 pub mod eval;
 pub mod fit;
@@ -17,6 +19,9 @@ pub mod metrics;
 pub mod net;
 pub mod ops;
 pub mod optim;
+mod predict;
+mod report;
+pub mod summary;
 
 pub use error::Error;
 

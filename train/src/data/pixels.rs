@@ -16,9 +16,7 @@ pub fn read_rgb(path: &Path) -> Result<RgbImage, Error> {
     let reader = reader.with_guessed_format().map_err(Error::io(path, "read"))?;
     match reader.decode() {
         Ok(picture) => Ok(picture.into_rgb8()),
-        Err(ImageError::IoError(e)) if e.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Err(Error::io(path, "read")(e))
-        }
+        Err(ImageError::IoError(e)) if e.kind() != std::io::ErrorKind::UnexpectedEof => Err(Error::io(path, "read")(e)),
         Err(e) => Err(Error::input_at(path, format!("is not a readable PNG or JPEG picture ({e})"))),
     }
 }
@@ -107,18 +105,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_survive_the_way_to_a_tensor_and_back() {
+    fn pictures_survive_the_way_to_a_tensor_and_back() -> Result<(), Error> {
         let picture = RgbImage::from_fn(5, 3, |x, y| image::Rgb([(x * 50) as u8, (y * 100) as u8, 255]));
-        let tensor = to_tensor(std::slice::from_ref(&picture), DType::F32, &Device::Cpu).unwrap();
+        let tensor = to_tensor(std::slice::from_ref(&picture), DType::F32, &Device::Cpu)?;
         assert_eq!(tensor.dims(), [1, 3, 3, 5]);
-        assert_eq!(to_picture(&tensor).unwrap(), picture);
+        assert_eq!(to_picture(&tensor)?, picture);
+        Ok(())
     }
 
     #[test]
-    fn padding_mirrors_without_repeating_the_edge() {
+    fn padding_mirrors_without_repeating_the_edge() -> Result<(), Error> {
         let row: Vec<usize> = (0..9).map(|i| mirror(i, 4)).collect();
         assert_eq!(row, [0, 1, 2, 3, 2, 1, 0, 1, 2]);
-        let x = Tensor::zeros((1, 3, 33, 64), DType::F32, &Device::Cpu).unwrap();
-        assert_eq!(pad_to_multiple(&x).unwrap().dims(), [1, 3, 64, 64]);
+        let x = Tensor::zeros((1, 3, 33, 64), DType::F32, &Device::Cpu)?;
+        assert_eq!(pad_to_multiple(&x)?.dims(), [1, 3, 64, 64]);
+        Ok(())
     }
 }

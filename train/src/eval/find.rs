@@ -77,7 +77,13 @@ pub fn find(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
         if let (Some(i), Some(b)) = (here.get("I"), here.get("B")) {
             let name = below(root, folder);
             let subset = subset(&name);
-            found.push(Triplet { name, subset, mixture: i.clone(), background: b.clone(), reflection: here.get("R").cloned() });
+            found.push(Triplet {
+                name,
+                subset,
+                mixture: i.clone(),
+                background: b.clone(),
+                reflection: here.get("R").cloned(),
+            });
         }
     }
     if found.is_empty() {

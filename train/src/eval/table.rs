@@ -84,13 +84,20 @@ impl Table {
             rows.push(("all", name.as_str(), self.images.len(), self.mean()));
             rows.extend(input.map(|i| ("all", "input", i.images.len(), i.mean())));
         }
-        let mut text = format!("{:<20} {:<12} {:<8} {:>5} {:>8} {:>8} {:>8}\n", "subset", "picture", "profile", "n", "SSIM", "SI", "PSNR");
+        let mut text = format!(
+            "{:<20} {:<12} {:<8} {:>5} {:>8} {:>8} {:>8}\n",
+            "subset", "picture", "profile", "n", "SSIM", "SI", "PSNR"
+        );
         let figure = |v: Option<f64>, digits: usize| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"));
         for (subset, name, n, mean) in rows {
             let (ssim, si, psnr) = (mean.map(|m| m.ssim), mean.and_then(|m| m.si), mean.and_then(|m| m.psnr));
             let (ssim, si, psnr) = (figure(ssim, 4), figure(si, 4), figure(psnr, 2));
             let infinite = mean.map_or(0, |m| m.infinite_psnr);
-            let note = if infinite > 0 { format!("  ({infinite} with infinite PSNR, not in its mean)") } else { String::new() };
+            let note = if infinite > 0 {
+                format!("  ({infinite} with infinite PSNR, not in its mean)")
+            } else {
+                String::new()
+            };
             let profile = self.profile.to_string();
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{subset:<20} {name:<12} {profile:<8} {n:>5} {ssim:>8} {si:>8} {psnr:>8}{note}");
@@ -101,7 +108,9 @@ impl Table {
     /// A header and a line for each picture.
     pub fn csv(&self) -> String {
         let mut text = String::from("subset,name,ssim,si,psnr\n");
-        let quoted = |s: &str| if s.contains([',', '"', '\n']) { format!("\"{}\"", s.replace('"', "\"\"")) } else { s.to_owned() };
+        let quoted = |s: &str| {
+            if s.contains([',', '"', '\n']) { format!("\"{}\"", s.replace('"', "\"\"")) } else { s.to_owned() }
+        };
         let number = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
         for Image { name, subset, score } in &self.images {
             let (si, psnr) = (number(score.si), number(score.psnr));

@@ -44,7 +44,8 @@ impl RunFolder {
         if file.is_file() {
             let there: Run = manifests::read_yaml(&file)?;
             if let Some(difference) = difference(&there, run) {
-                let message = format!("holds another run ({difference}): give another --out, or the same configuration");
+                let message =
+                    format!("holds another run ({difference}): give another --out, or the same configuration");
                 return Err(Error::input_at(root, message));
             }
         } else {
@@ -78,7 +79,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// A checkpoint that does not fit the run.
-    pub fn restore(&mut self, trainer: &mut Trainer) -> Result<Option<Header>, Error> {
+    pub(super) fn restore(&mut self, trainer: &mut Trainer) -> Result<Option<Header>, Error> {
         let path = self.last();
         let header = if path.is_file() {
             let checkpoint = Checkpoint::read(&path)?;
@@ -91,8 +92,7 @@ impl RunFolder {
         let rows: Vec<Record> = manifests::read_log(&metrics)?.rows;
         let kept = rows.iter().take_while(|r| header.is_some() && r.step <= trainer.step).count();
         if kept < rows.len() {
-            let lines: Result<String, _> =
-                rows[..kept].iter().map(|r| Ok(serde_json::to_string(r)? + "\n")).collect();
+            let lines: Result<String, _> = rows[..kept].iter().map(|r| Ok(serde_json::to_string(r)? + "\n")).collect();
             let lines = lines.map_err(|e: serde_json::Error| Error::Failed(e.to_string()))?;
             manifests::write_atomic(&metrics, lines.as_bytes())?;
         }

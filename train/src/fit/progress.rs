@@ -108,8 +108,7 @@ impl Progress {
             ("sl_r", r.statistic_r),
             ("si_g", r.si_gradient),
         ];
-        let terms: Vec<String> =
-            terms.iter().filter_map(|(name, t)| t.map(|t| format!("{name} {t:.3}"))).collect();
+        let terms: Vec<String> = terms.iter().filter_map(|(name, t)| t.map(|t| format!("{name} {t:.3}"))).collect();
         let text = format!(
             "loss {:.4} ({})  lr {:.1e}  {:.1} images/s  data wait {:.0} %  {} left",
             r.loss,

@@ -128,6 +128,10 @@ struct Planes {
 impl Planes {
     fn of(picture: &RgbImage) -> Self {
         let plane = |c: usize| picture.pixels().map(|p| f64::from(p.0[c])).collect();
-        Self { height: picture.height() as usize, width: picture.width() as usize, channels: [plane(0), plane(1), plane(2)] }
+        Self {
+            height: picture.height() as usize,
+            width: picture.width() as usize,
+            channels: [plane(0), plane(1), plane(2)],
+        }
     }
 }

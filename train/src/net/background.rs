@@ -44,14 +44,7 @@ impl BackgroundDecoder {
     }
 
     /// Three parallel transposed convolutions, then the encoder's stage and GdecN's features of the same scale.
-    fn up(
-        &self,
-        i: usize,
-        x: &Tensor,
-        stage: Option<&Tensor>,
-        guide: Option<&Tensor>,
-        pass: Pass,
-    ) -> Result<Tensor> {
+    fn up(&self, i: usize, x: &Tensor, stage: Option<&Tensor>, guide: Option<&Tensor>, pass: Pass) -> Result<Tensor> {
         let y = self.up[i].forward(x, pass)?;
         let mut parts = match self.branches {
             Branches::Independent => vec![&y],

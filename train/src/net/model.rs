@@ -61,7 +61,9 @@ impl Corrn {
     pub fn forward(&self, image: &Tensor, pass: Pass) -> Result<Output> {
         let (_, c, h, w) = image.dims4()?;
         if c != 3 || h == 0 || w == 0 || h % MULTIPLE != 0 || w % MULTIPLE != 0 {
-            candle_core::bail!("the network takes N x 3 x H x W with H and W multiples of {MULTIPLE}, not {c} x {h} x {w}");
+            candle_core::bail!(
+                "the network takes N x 3 x H x W with H and W multiples of {MULTIPLE}, not {c} x {h} x {w}"
+            );
         }
         let features = self.encoder.forward(image, pass)?;
         let guidance = self.gradient.as_ref().map(|g| g.forward(&features, pass)).transpose()?;

@@ -57,13 +57,7 @@ impl Params {
     }
 
     /// A tensor of one value; a running statistic unless `trained`.
-    pub(crate) fn constant(
-        &mut self,
-        name: String,
-        len: usize,
-        value: f64,
-        trained: bool,
-    ) -> candle_core::Result<Var> {
+    pub(crate) fn constant(&mut self, name: String, len: usize, value: f64, trained: bool) -> candle_core::Result<Var> {
         let tensor = Tensor::full(value, len, &Device::Cpu)?;
         self.push(name, tensor, trained)
     }

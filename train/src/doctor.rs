@@ -1,0 +1,85 @@
+//! `train doctor`: what this build and this machine can do.
+
+use candle_core::{Device, Tensor};
+use manifests::run::{Branches, Loss, Model};
+
+use crate::{
+    Error, Outcome, loss,
+    net::{Corrn, Pass},
+};
+
+/// Prints what was found, and steps a small network once as a self-test.
+///
+/// # Errors
+/// When the self-test fails.
+pub(crate) fn doctor() -> Result<Outcome, Error> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("program   train {} ({} {})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
+    println!("cpu       {threads} threads{}", features());
+    if let Some((total, available)) = memory() {
+        println!("memory    {total:.1} GiB, {available:.1} GiB available");
+    }
+    println!("cuda      not in this build: --device cpu is the only device");
+    let error = self_test()?;
+    println!(
+        "self-test forward, loss and backward of a small network: gradients agree with differences to {error:.1e}"
+    );
+    Ok(Outcome::Done)
+}
+
+fn features() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            return ", AVX-512";
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+            return ", AVX2 and FMA";
+        }
+    }
+    ", no vector extension that is made use of"
+}
+
+/// Total and available memory in GiB, where the system says.
+fn memory() -> Option<(f64, f64)> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = |key: &str| -> Option<f64> {
+        let line = text.lines().find(|l| l.starts_with(key))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    Some((kib("MemTotal:")? / f64::from(1 << 20), kib("MemAvailable:")? / f64::from(1 << 20)))
+}
+
+/// Relative difference between the loss's derivative along its gradient and a central difference, in f64.
+fn self_test() -> Result<f64, Error> {
+    let model = Model { width: 1.0 / 64.0, branches: Branches::Shared, ..Model::default() };
+    let net = Corrn::new(&model, 1, candle_core::DType::F64, &Device::Cpu)?;
+    let ramp = |scale: f64| -> Result<Tensor, Error> {
+        let values = (0..3 * 32 * 32).map(|i| scale * (0.5 + 0.5 * (f64::from(i) * 0.37).sin())).collect::<Vec<f64>>();
+        Ok(Tensor::from_vec(values, (1, 3, 32, 32), &Device::Cpu)?)
+    };
+    let (b, r) = (ramp(0.8)?, ramp(0.2)?);
+    let image = (&b + &r)?;
+    let total = || -> Result<Tensor, Error> {
+        let out = net.forward(&image, Pass::train())?;
+        Ok(loss::corrn(&Loss::default(), &out, &b, &r)?.total)
+    };
+    // The last layer's weights: nothing after them has a corner near this point.
+    let last = net.params().all().iter().find(|p| p.name == "output.1.bn.weight");
+    let last = last.ok_or_else(|| Error::Failed("the network has no last layer".into()))?;
+    let gradients = total()?.backward()?;
+    let gradient = gradients.get(&last.var).ok_or_else(|| Error::Failed("the last layer has no gradient".into()))?;
+    let length = gradient.sqr()?.sum_all()?.sqrt()?.to_scalar::<f64>()?;
+    let before = last.var.as_tensor().copy()?;
+    let step = 1e-6;
+    let at = |t: f64| -> Result<f64, Error> {
+        last.var.set(&(&before + (gradient * (t / length))?)?)?;
+        Ok(total()?.to_scalar::<f64>()?)
+    };
+    let slope = (at(step)? - at(-step)?) / (2.0 * step);
+    let error = (slope - length).abs() / length;
+    if error.is_nan() || error > 1e-4 {
+        return Err(Error::Failed(format!("self-test: the gradient is off by {error:e}: this build computes wrongly")));
+    }
+    Ok(error)
+}

@@ -1,0 +1,169 @@
+//! `train fit`, `eval` and `predict` as processes on a small data set: learning, exact resume, stopping, bad input.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use manifests::run::{METRICS_FILE, Record};
+use support::{command, data_set, failure, run_file, train};
+
+fn records(run: &Path) -> Vec<Record> {
+    manifests::read_log(&run.join(METRICS_FILE)).unwrap().rows
+}
+
+fn last(run: &Path) -> std::path::PathBuf {
+    run.join("checkpoints/last.safetensors")
+}
+
+/// The tensors of a checkpoint, without the metadata, which hold seconds.
+fn tensors(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<_> = file.tensors().into_iter().map(|(name, v)| (name, v.data().to_vec())).collect();
+    tensors.sort();
+    tensors
+}
+
+#[test]
+fn a_run_learns_is_scored_and_is_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    data_set(&folder.path().join("data"), 8, 2, 2);
+    let run = run_file(folder.path(), 6).display().to_string();
+    let done = train(&["fit", &run, "--out", &path("run")]);
+    assert!(done.status.success(), "{:?}", failure(&done));
+
+    let losses: Vec<f64> =
+        records(&folder.path().join("run")).iter().filter_map(|r| Some(r.train.as_ref()?.loss)).collect();
+    assert!(losses.len() > 3 && losses.last() < losses.first(), "{losses:?}");
+    for file in ["run.yaml", "environment.json", "checkpoints/best.safetensors", "samples/step-0000004.png"] {
+        assert!(folder.path().join("run").join(file).is_file(), "{file} is missing");
+    }
+
+    let best = path("run/checkpoints/best.safetensors");
+    let scored = train(&["eval", &best, &path("data"), "--json", "--profile", "native", "--csv", &path("scores.csv")]);
+    assert!(scored.status.success(), "{:?}", failure(&scored));
+    let document: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap();
+    assert_eq!(document["n"], 2);
+    assert_eq!(document["profile"], "native");
+    for key in ["ssim", "si", "psnr"] {
+        assert!(document["mean"][key].as_f64().unwrap().is_finite());
+        assert!(document["input"]["mean"][key].as_f64().unwrap().is_finite());
+    }
+    assert_eq!(document["images"].as_array().unwrap().len(), 2);
+    assert_eq!(std::fs::read_to_string(path("scores.csv")).unwrap().lines().count(), 3);
+
+    let applied = train(&["predict", &best, &path("data/test"), "--out", &path("out")]);
+    assert!(applied.status.success(), "{:?}", failure(&applied));
+    let b = image::open(path("out/000010.mixture.background.png")).unwrap();
+    assert_eq!((b.width(), b.height()), (64, 32));
+}
+
+#[test]
+fn a_run_in_two_parts_ends_with_the_same_weights_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    data_set(&folder.path().join("data"), 8, 2, 0);
+    let run = run_file(folder.path(), 3).display().to_string();
+    assert!(train(&["fit", &run, "--out", &path("whole")]).status.success());
+    assert_eq!(train(&["fit", &run, "--out", &path("parts"), "--resume"]).status.code(), Some(2));
+    assert!(train(&["fit", &run, "--out", &path("parts"), "--max-steps", "5"]).status.success());
+    assert!(train(&["fit", &run, "--out", &path("parts"), "--resume"]).status.success());
+    assert!(tensors(&last(&folder.path().join("whole"))) == tensors(&last(&folder.path().join("parts"))));
+    let steps = |run: &str| records(&folder.path().join(run)).iter().map(|r| r.step).max();
+    assert_eq!(steps("whole"), steps("parts"));
+}
+
+#[test]
+fn a_killed_run_continues_and_ends_with_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    data_set(&folder.path().join("data"), 8, 2, 0);
+    let run = run_file(folder.path(), 4).display().to_string();
+    assert!(train(&["fit", &run, "--out", &path("whole")]).status.success());
+    // Killed at different moments: each start makes some progress or none, and nothing is lost that was saved.
+    for wait in [150, 400, 250] {
+        let mut child = command(&["fit", &run, "--out", &path("killed")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let done = train(&["fit", &run, "--out", &path("killed")]);
+    assert!(done.status.success(), "{:?}", failure(&done));
+    assert!(tensors(&last(&folder.path().join("whole"))) == tensors(&last(&folder.path().join("killed"))));
+    let rows = records(&folder.path().join("killed"));
+    assert!(rows.windows(2).all(|w| w[0].step <= w[1].step), "the metrics go back in time");
+    assert_eq!(rows.iter().filter(|r| r.validation.is_some()).count(), 4);
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_saves_and_exits_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    data_set(&folder.path().join("data"), 8, 2, 0);
+    let run = run_file(folder.path(), 100_000).display().to_string();
+    let child = command(&["fit", &run, "--out", &path("run")]).stdout(Stdio::piped()).spawn().unwrap();
+    while !last(&folder.path().join("run")).is_file() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let kill = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("run the same command to go on"));
+    let steps = records(&folder.path().join("run")).iter().map(|r| r.step).max();
+    assert!(steps > Some(0));
+}
+
+#[test]
+fn bad_input_is_one_sentence_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    data_set(&folder.path().join("data"), 4, 2, 0);
+    let run = run_file(folder.path(), 1).display().to_string();
+    let out = path("run");
+    let fit = |more: &[&str]| failure(&train(&[&["fit", &run, "--out", &out], more].concat()));
+    for (arguments, words) in [
+        (vec!["--set", "modle.width=0.5"], "--set modle.width: unknown key `modle`; did you mean `model`?"),
+        (vec!["--set", "model.width=2"], "model.width: must be from 1/64"),
+        (vec!["--set", "schedule.batch"], "has no `=`"),
+        (vec!["--device", "cuda:0"], "no CUDA"),
+        (vec!["--device", "gpu"], "is not a device"),
+        (vec!["--data", "nowhere"], "there is no such folder"),
+        (vec!["--set", "precision=bf16"], "need CUDA"),
+    ] {
+        let (code, text) = fit(&arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(words) && text.lines().count() == 1, "{arguments:?}: {text}");
+        assert!(!Path::new(&out).exists(), "{arguments:?} left something behind");
+    }
+
+    assert_eq!(fit(&[]).0, Some(0));
+    let (code, text) = fit(&["--set", "model.width=0.03125"]);
+    assert!(code == Some(2) && text.contains("holds another run (model.width is"), "{text}");
+
+    // A checkpoint of another width, a torn one, and something else.
+    let other = path("other");
+    assert!(train(&["fit", &run, "--out", &other, "--set", "model.width=0.03125"]).status.success());
+    std::fs::copy(last(Path::new(&other)), last(Path::new(&out))).unwrap();
+    let mut bytes = std::fs::read(last(Path::new(&out))).unwrap();
+    let (code, text) = fit(&["--resume"]);
+    assert!(code == Some(2) && text.contains("does not fit the network: convs1R.0.weight is"), "{text}");
+    bytes.truncate(bytes.len() / 2);
+    std::fs::write(last(Path::new(&out)), &bytes).unwrap();
+    let (code, text) = fit(&["--resume"]);
+    assert!(code == Some(2) && text.contains("is not a checkpoint of train"), "{text}");
+    let (code, text) = failure(&train(&["eval", &run, &path("data")]));
+    assert!(code == Some(2) && text.contains("is not a checkpoint of train"), "{text}");
+
+    // A picture that is none.
+    std::fs::write(folder.path().join("data/train/000000.mixture.png"), "no picture").unwrap();
+    let (code, text) = failure(&train(&["fit", &run, "--out", &path("third")]));
+    assert!(code == Some(2) && text.contains("000000.mixture.png: is not a readable PNG or JPEG"), "{text}");
+}

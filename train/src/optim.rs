@@ -232,8 +232,11 @@ impl<T: Scalar> Rule<T> {
     }
 }
 
+/// Rule, parameters, gradients, first and second moments.
+type Update<'a, T> = (&'a Rule<T>, &'a mut [T], &'a [T], &'a mut [T], &'a mut [T]);
+
 #[inline(always)]
-fn apply_chunk<T: Scalar>((rule, p, g, m, v): (&Rule<T>, &mut [T], &[T], &mut [T], &mut [T])) {
+fn apply_chunk<T: Scalar>((rule, p, g, m, v): Update<'_, T>) {
     for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
         let g = *g + rule.decay * *p;
         *m = rule.beta1.0 * *m + rule.beta1.1 * g;

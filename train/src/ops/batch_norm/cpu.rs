@@ -134,12 +134,19 @@ fn masked_sums<T: Real>((g, x, y, mean, relu): (&[T], &[T], &[T], f64, bool)) ->
     (s.iter().sum(), q.iter().sum())
 }
 
+/// Factors of a channel's input gradient: `scale (g - mean_g - (x - mean) slope)`.
+struct Factors<T> {
+    scale: T,
+    mean_g: T,
+    mean: T,
+    slope: T,
+    relu: bool,
+}
+
 #[inline(always)]
-fn through_statistics<T: Real>(
-    ((gx, g, x, y), (scale, mean_g, mean, slope), relu): ((&mut [T], &[T], &[T], &[T]), (T, T, T, T), bool),
-) {
+fn through_statistics<T: Real>((gx, [g, x, y], f): (&mut [T], [&[T]; 3], Factors<T>)) {
     for (((gx, g), x), y) in gx.iter_mut().zip(g).zip(x).zip(y) {
-        *gx = scale * (masked(relu, *g, *y) - mean_g - (*x - mean) * slope);
+        *gx = f.scale * (masked(f.relu, *g, *y) - f.mean_g - (*x - f.mean) * f.slope);
     }
 }
 
@@ -188,7 +195,7 @@ pub(super) fn input_gradient<T: Real>(
         let scale = T::down(gamma[channel] * inverse);
         let (mean_g, slope) = (T::down(sums[channel] * through), T::down(sums[c + channel] * through * inverse));
         let mean = T::down(mean);
-        wide(through_statistics, ((gx, g, x, y), (scale, mean_g, mean, slope), relu));
+        wide(through_statistics, (gx, [g, x, y], Factors { scale, mean_g, mean, slope, relu }));
     });
     Ok(stored(gx, shape))
 }

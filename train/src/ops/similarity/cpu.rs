@@ -41,7 +41,7 @@ pub(super) fn similarity(
         .into_par_iter()
         .map(|i| {
             let (a, b) = (&a[i * area..][..area], &b[i * area..][..area]);
-            plane((index, (h, w), a, b, wanted, scale))
+            plane(index, (h, w), a, b, wanted, scale)
         })
         .collect();
     let value = parts.iter().map(|p| p.0).sum::<f64>() * scale;
@@ -55,7 +55,12 @@ pub(super) fn similarity(
 
 /// Sum of the index over one plane and, where wanted, `scale` times its gradients.
 fn plane(
-    (index, size, a, b, wanted, scale): (Index, (usize, usize), &[f64], &[f64], (bool, bool), f64),
+    index: Index,
+    size: (usize, usize),
+    a: &[f64],
+    b: &[f64],
+    wanted: (bool, bool),
+    scale: f64,
 ) -> (f64, Vec<f64>, Vec<f64>) {
     let taps = window();
     let (ma, mb) = (wide(filter, (size, &taps, a)), wide(filter, (size, &taps, b)));

@@ -63,9 +63,14 @@ fn first_phases(x: &[f64], spread: f64) -> ([f64; LANES], [f64; LANES]) {
     (sin, cos)
 }
 
+/// A cosine and a sine of each lane.
+type Phases = ([f64; LANES], [f64; LANES]);
+/// Samples, spread, slopes of cosine and sine at each node, and the derivatives to write.
+type Weighing<'a> = (&'a [f64], f64, &'a [(f64, f64)], &'a mut [f64]);
+
 /// Adds every sample's cosine and sine at each node, by lanes.
 #[inline(always)]
-fn turn_and_sum((x, spread, sums): (&[f64], f64, &mut [([f64; LANES], [f64; LANES])])) {
+fn turn_and_sum((x, spread, sums): (&[f64], f64, &mut [Phases])) {
     for block in x.chunks(LANES) {
         let (sin, cos) = first_phases(block, spread);
         // Lanes beyond the block's end count nothing.
@@ -83,7 +88,7 @@ fn turn_and_sum((x, spread, sums): (&[f64], f64, &mut [([f64; LANES], [f64; LANE
 
 /// The derivative by each sample: the nodes' `slopes` (of cosine, of sine) at the sample's phases.
 #[inline(always)]
-fn turn_and_weigh((x, spread, slopes, gradient): (&[f64], f64, &[(f64, f64)], &mut [f64])) {
+fn turn_and_weigh((x, spread, slopes, gradient): Weighing<'_>) {
     for (block, out) in x.chunks(LANES).zip(gradient.chunks_mut(LANES)) {
         let (sin, cos) = first_phases(block, spread);
         let (mut re, mut im, mut sum) = ([1.0; LANES], [0.0; LANES], [0.0; LANES]);

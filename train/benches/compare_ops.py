@@ -1,9 +1,10 @@
 """Runs the bench `ops` and PyTorch on the same operations in turn and prints the ratios of medians.
 
     cargo build --profile bench -p train --bench ops
-    python compare_ops.py BENCH_PROGRAM [--threads 2] [--filter TEXT] [--rounds 3]
+    python compare_ops.py BENCH_PROGRAM [--threads 2] [--filter TEXT] [--rounds 3] [--cpu]
 
-BENCH_PROGRAM is the built bench, target/release/deps/ops-*.  Above 1 means slower than PyTorch.
+BENCH_PROGRAM is the built bench, target/release/deps/ops-*.  Above 1 means slower than PyTorch.  On a machine that other
+programs use, --cpu with --threads 1 compares processor time instead of the wall clock.
 """
 import argparse
 import json
@@ -21,7 +22,9 @@ p.add_argument("program")
 p.add_argument("--threads", type=int, default=2)
 p.add_argument("--filter", default="")
 p.add_argument("--rounds", type=int, default=3)
+p.add_argument("--cpu", action="store_true")
 a = p.parse_args()
+now = time.process_time if a.cpu else time.perf_counter
 torch.set_num_threads(a.threads)
 BATCH = 2
 
@@ -85,9 +88,9 @@ def adam():
 
 
 def clock(f):
-    t = time.perf_counter()
+    t = now()
     out = f()
-    return time.perf_counter() - t, out
+    return now() - t, out
 
 
 def theirs(name, repeats=7):
@@ -106,7 +109,7 @@ def theirs(name, repeats=7):
     return statistics.median(forward[1:]), statistics.median(backward[1:])
 
 
-env = os.environ | {"RAYON_NUM_THREADS": str(a.threads)}
+env = os.environ | {"RAYON_NUM_THREADS": str(a.threads), "OPS_CLOCK": "cpu" if a.cpu else "wall"}
 ours, peers = {}, {}
 for _ in range(a.rounds):
     for line in subprocess.run([a.program, a.filter], env=env, capture_output=True, text=True, check=True).stdout.splitlines():

@@ -1,14 +1,19 @@
 //! Times the operations on the shapes of one training step at full width, batch 2, 96 x 160.
 //!
 //! `cargo bench -p train --bench ops [-- FILTER]` prints one JSON line an operation: median seconds forward and backward.
-//! `benches/compare_ops.py` runs PyTorch on the same list and prints the ratios. RAYON_NUM_THREADS sets the threads.
+//! `benches/compare_ops.py` runs PyTorch on the same list and prints the ratios. RAYON_NUM_THREADS sets the threads; with
+//! OPS_CLOCK=cpu the seconds are those that the threads ran, which other programs do not disturb (Linux).
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to report to")]
 
-use std::time::Instant;
+use std::time::SystemTime;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use train::ops;
 use train::optim::{Adam, AdamConfig};
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler::new();
 
 const BATCH: usize = 2;
 const REPEATS: usize = 7;
@@ -47,6 +52,19 @@ fn random(shape: &[usize]) -> Tensor {
     Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
 }
 
+/// Seconds so far: of the wall clock, or of all threads.
+fn now() -> f64 {
+    if std::env::var("OPS_CLOCK").is_ok_and(|clock| clock == "cpu") {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let nanoseconds = |task: std::path::PathBuf| -> f64 {
+            let text = std::fs::read_to_string(task.join("schedstat")).unwrap();
+            text.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        return tasks.map(|task| nanoseconds(task.unwrap().path())).sum::<f64>() * 1e-9;
+    }
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
+}
+
 fn median(mut seconds: Vec<f64>) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
@@ -61,12 +79,12 @@ fn time(name: &str, filter: &str, shapes: &[&[usize]], op: impl Fn(&[Tensor]) ->
     let args: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
     let (mut forward, mut backward) = (Vec::new(), Vec::new());
     for _ in 0..=REPEATS {
-        let begin = Instant::now();
+        let begin = now();
         let y = op(&args).unwrap();
-        forward.push(begin.elapsed().as_secs_f64());
-        let begin = Instant::now();
+        forward.push(now() - begin);
+        let begin = now();
         y.backward().unwrap();
-        backward.push(begin.elapsed().as_secs_f64());
+        backward.push(now() - begin);
     }
     let (forward, backward) = (median(forward.split_off(1)), median(backward.split_off(1)));
     println!("{{\"op\": \"{name}\", \"forward_s\": {forward:.6}, \"backward_s\": {backward:.6}}}");
@@ -96,9 +114,9 @@ fn main() {
         let mut adam = Adam::new(vec![("w".into(), var.clone())], AdamConfig::default()).unwrap();
         let gradients = var.as_tensor().backward().unwrap();
         let step = |_| {
-            let begin = Instant::now();
+            let begin = now();
             adam.step(&gradients).unwrap();
-            begin.elapsed().as_secs_f64()
+            now() - begin
         };
         let seconds = median((0..=REPEATS).map(step).collect());
         println!("{{\"op\": \"{name}\", \"forward_s\": {seconds:.6}, \"backward_s\": 0}}");

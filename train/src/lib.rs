@@ -4,6 +4,7 @@
 //! [`loss`] what is minimised, [`ops`] and [`optim`] the arithmetic, [`checkpoint`] the files; [`metrics`] scores
 //! pictures and shares nothing with the loss.
 
+pub mod alloc;
 mod bench;
 pub mod checkpoint;
 pub mod cli;

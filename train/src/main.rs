@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler::new();
+
 fn main() -> ExitCode {
     train::cli::main()
 }

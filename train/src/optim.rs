@@ -227,15 +227,18 @@ impl<T: Scalar> Rule<T> {
     fn apply(&self, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T]) {
         let state = m.par_chunks_mut(CHUNK).zip(v.par_chunks_mut(CHUNK));
         p.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(state).for_each(|((p, g), (m, v))| {
-            crate::ops::wide(|| {
-                for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-                    let g = *g + self.decay * *p;
-                    *m = self.beta1.0 * *m + self.beta1.1 * g;
-                    *v = self.beta2.0 * *v + self.beta2.1 * g * g;
-                    *p = self.keep * *p - self.step_size * *m / (v.sqrt() * self.root_scale + self.eps);
-                }
-            });
+            crate::ops::wide(apply_chunk, (self, p, g, m, v));
         });
+    }
+}
+
+#[inline(always)]
+fn apply_chunk<T: Scalar>((rule, p, g, m, v): (&Rule<T>, &mut [T], &[T], &mut [T], &mut [T])) {
+    for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
+        let g = *g + rule.decay * *p;
+        *m = rule.beta1.0 * *m + rule.beta1.1 * g;
+        *v = rule.beta2.0 * *v + rule.beta2.1 * g * g;
+        *p = rule.keep * *p - rule.step_size * *m / (v.sqrt() * rule.root_scale + rule.eps);
     }
 }
 

@@ -4,6 +4,8 @@
 //! tap k. The matrix is never stored: the product asks for the piece it works on, which fits the cache. Its columns are
 //! the output pixels of all samples, one after the other.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::real::{Real, uninit};
@@ -47,6 +49,10 @@ pub(super) struct Patches<'a, T> {
     pub(super) taps: Vec<Tap>,
     /// The images with a border of zeros that every tap stays inside of, where that pays.
     padded: Option<Padded<T>>,
+    /// Distance of each tap's value from the same pixel of plane 0, in the padded images where there are any.
+    offsets: Vec<isize>,
+    /// Least and largest dy, then dx.
+    reach: [isize; 4],
 }
 
 struct Padded<T> {
@@ -77,7 +83,14 @@ impl<'a, T: Real> Patches<'a, T> {
     pub(super) fn new(images: Images<'a, T>, (out_h, out_w): (usize, usize), taps: Vec<Tap>) -> Self {
         assert_eq!(images.data.len(), images.samples * images.planes * images.height * images.width);
         let padded = (out_w < SHORT && !images.data.is_empty()).then(|| Padded::new(images, (out_h, out_w), &taps));
-        Self { images, out_h, out_w, taps, padded }
+        let (height, width) = padded.as_ref().map_or((images.height, images.width), |p| (p.height, p.width));
+        let offset = |t: &Tap| (t.plane * height * width) as isize + t.dy * width as isize + t.dx;
+        let offsets = taps.iter().map(offset).collect();
+        let ends = |of: fn(&Tap) -> isize| {
+            taps.iter().map(of).fold((0, 0), |(low, high): (isize, isize), v| (low.min(v), high.max(v)))
+        };
+        let ((up, down), (left, right)) = (ends(|t| t.dy), ends(|t| t.dx));
+        Self { images, out_h, out_w, taps, padded, offsets, reach: [up, down, left, right] }
     }
 
     pub(super) fn samples(&self) -> usize {
@@ -106,65 +119,102 @@ impl<'a, T: Real> Patches<'a, T> {
         runs
     }
 
-    /// Writes row `tap` at the columns of `runs`; up to [`SLACK`] values beyond them are spoiled.
+    /// Writes rows `taps`, `stride` values apart, at the columns of `runs`; up to [`SLACK`] values beyond the runs' end
+    /// are spoiled, in each row before the next is written.
     ///
     /// # Safety
-    /// `out` must be valid for the runs' columns and the slack; the runs must be this matrix's.
+    /// `out` must be valid for the rows and the slack; the runs must be this matrix's.
+    pub(super) unsafe fn fill(&self, taps: Range<usize>, runs: &[Run], out: *mut T, stride: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f") {
+            // SAFETY: the instructions are there; the rest is the caller's promise.
+            return unsafe { self.fill_avx512(taps, runs, out, stride) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.fill_plain(taps, runs, out, stride) }
+    }
+
+    /// [`Self::fill`] with copies of whole cache lines.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn fill_avx512(&self, taps: Range<usize>, runs: &[Run], out: *mut T, stride: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.fill_plain(taps, runs, out, stride) }
+    }
+
     #[inline(always)]
-    pub(super) unsafe fn fill(&self, tap: usize, runs: &[Run], out: *mut T) {
-        let Tap { plane, dy, dx } = self.taps[tap];
+    unsafe fn fill_plain(&self, taps: Range<usize>, runs: &[Run], out: *mut T, stride: usize) {
+        let rows = self.offsets[taps.clone()].iter().enumerate();
         // SAFETY: padded images hold every value under a tap and the slack; otherwise the ranges are clipped.
         unsafe {
             if let Some(padded) = &self.padded {
-                let corner = (dy + padded.top) as usize * padded.width + (dx + padded.left) as usize;
-                for run in runs {
-                    let image = (run.sample * self.images.planes + plane) * padded.height * padded.width;
-                    let from = padded.data.as_ptr().add(image + run.y * padded.width + run.x + corner);
-                    let to = out.add(run.at);
-                    for i in (0..run.len).step_by(SLACK) {
-                        to.add(i)
-                            .cast::<[T; SLACK]>()
-                            .write_unaligned(from.add(i).cast::<[T; SLACK]>().read_unaligned());
+                let first = padded.top * padded.width as isize + padded.left;
+                for (k, offset) in rows {
+                    let (from, to) = (padded.data.as_ptr().offset(first + offset), out.add(k * stride));
+                    for run in runs {
+                        let image = run.sample * self.images.planes * padded.height + run.y;
+                        let (from, to) = (from.add(image * padded.width + run.x), to.add(run.at));
+                        for i in (0..run.len).step_by(SLACK) {
+                            copy::<T, SLACK>(from.add(i), to.add(i));
+                        }
                     }
                 }
                 return;
             }
-            let (height, width) = (self.images.height, self.images.width);
             for run in runs {
-                let image = self.images.data.as_ptr().add((run.sample * self.images.planes + plane) * height * width);
-                let (y, x) = (run.y as isize + dy, run.x as isize + dx);
-                let to = out.add(run.at);
-                if y < 0 || y >= height as isize {
-                    std::slice::from_raw_parts_mut(to, run.len).fill(T::ZERO);
-                } else if x >= 0 && x as usize + run.len <= width {
-                    copy(image.add(y as usize * width + x as usize), to, run.len);
-                } else {
-                    let to = std::slice::from_raw_parts_mut(to, run.len);
-                    let low = (-x).clamp(0, run.len as isize) as usize;
-                    let high = (width as isize - x).clamp(low as isize, run.len as isize) as usize;
-                    to[..low].fill(T::ZERO);
-                    to[high..].fill(T::ZERO);
-                    if low < high {
-                        let from = image.add(y as usize * width + (x + low as isize) as usize);
-                        copy(from, to.as_mut_ptr().add(low), high - low);
+                let Images { planes, height, width, .. } = self.images;
+                let pixel = ((run.sample * planes) * height + run.y) * width + run.x;
+                let (from, to) = (self.images.data.as_ptr().add(pixel), out.add(run.at));
+                let rows = rows.clone().map(|(k, offset)| (from.wrapping_offset(*offset), to.add(k * stride)));
+                match run.len {
+                    _ if !self.inside(run) => {
+                        for (k, tap) in taps.clone().enumerate() {
+                            self.fill_clipped(tap, run, to.add(k * stride));
+                        }
                     }
+                    32 => rows.for_each(|(from, to)| copy::<T, 32>(from, to)),
+                    16 => rows.for_each(|(from, to)| copy::<T, 16>(from, to)),
+                    len => rows.for_each(|(from, to)| std::ptr::copy_nonoverlapping(from, to, len)),
                 }
             }
         }
     }
-}
 
-/// Copies `len` values; whole panels, the common case, without a call.
-#[inline(always)]
-unsafe fn copy<T: Copy>(from: *const T, to: *mut T, len: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if len == 32 {
-            to.cast::<[T; 32]>().write_unaligned(from.cast::<[T; 32]>().read_unaligned());
-        } else {
-            std::ptr::copy_nonoverlapping(from, to, len);
+    /// Whether every tap of the whole run lies inside the image.
+    fn inside(&self, run: &Run) -> bool {
+        let [up, down, left, right] = self.reach;
+        let (y, x) = (run.y as isize, run.x as isize);
+        let (below, beyond) = (y + down, x + run.len as isize + right);
+        y + up >= 0 && below < self.images.height as isize && x + left >= 0 && beyond <= self.images.width as isize
+    }
+
+    /// Writes one row at one run, zero outside the image.
+    unsafe fn fill_clipped(&self, tap: usize, run: &Run, out: *mut T) {
+        let Tap { plane, dy, dx } = self.taps[tap];
+        let Images { planes, height, width, .. } = self.images;
+        // SAFETY: the caller's promise for the run's columns.
+        let out = unsafe { std::slice::from_raw_parts_mut(out, run.len) };
+        let (y, x) = (run.y as isize + dy, run.x as isize + dx);
+        if y < 0 || y >= height as isize {
+            out.fill(T::ZERO);
+            return;
+        }
+        let low = (-x).clamp(0, run.len as isize) as usize;
+        let high = (width as isize - x).clamp(low as isize, run.len as isize) as usize;
+        out[..low].fill(T::ZERO);
+        out[high..].fill(T::ZERO);
+        if low < high {
+            let first = ((run.sample * planes + plane) * height + y as usize) * width + (x + low as isize) as usize;
+            out[low..high].copy_from_slice(&self.images.data[first..][..high - low]);
         }
     }
+}
+
+/// Copies `N` values.
+#[inline(always)]
+unsafe fn copy<T: Copy, const N: usize>(from: *const T, to: *mut T) {
+    // SAFETY: the caller's promise.
+    unsafe { to.cast::<[T; N]>().write_unaligned(from.cast::<[T; N]>().read_unaligned()) }
 }
 
 impl<T: Real> Padded<T> {

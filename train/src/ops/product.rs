@@ -12,7 +12,6 @@ use rayon::prelude::*;
 use super::kernel::{DEPTH, Kernels, MAX_TILE, ROW};
 use super::patches::{Patches, Run, SLACK};
 use super::real::{Real, uninit};
-use super::simd::wide;
 
 /// Panels of output pixels of one task.
 const PANELS: usize = 16;
@@ -133,18 +132,14 @@ impl<T: Real> Block<'_, T> {
         with_scratch(sizes, |[left, right, tile]: [&mut [T]; 3]| {
             for low in (0..taps.max(1)).step_by(DEPTH) {
                 let depth = DEPTH.min(taps - low);
-                wide(|| {
-                    for (i, (runs, _)) in panels.iter().enumerate() {
-                        for k in 0..depth {
-                            // SAFETY: the scratch holds `depth` rows of this panel and the slack; what a row spoils
-                            // beyond its end is written later.
-                            unsafe {
-                                let to = right.as_mut_ptr().add((i * DEPTH + k) * width);
-                                self.patches.fill(low + k, runs, to);
-                            }
-                        }
+                for (i, (runs, _)) in panels.iter().enumerate() {
+                    // SAFETY: the scratch holds `depth` rows of this panel and the slack; what a panel spoils beyond its
+                    // end belongs to the next one, which is written later.
+                    unsafe {
+                        let to = right.as_mut_ptr().add(i * DEPTH * width);
+                        self.patches.fill(low..low + depth, runs, to, width);
                     }
-                });
+                }
                 for some in tiles(mine.clone(), ROWS) {
                     for (i, row) in some.clone().enumerate() {
                         a.fill(row, low, &mut left[i * ROW..][..depth]);
@@ -231,7 +226,7 @@ pub(super) fn filter_gradient<T: Real>(g: &[T], rows: usize, patches: &Patches<'
     if parts > 1 {
         let (sum, others) = out.split_at_mut(rows * taps);
         for other in others.chunks_exact(rows * taps) {
-            wide(|| sum.iter_mut().zip(other).for_each(|(s, o)| *s += *o));
+            sum.iter_mut().zip(other).for_each(|(s, o)| *s += *o);
         }
         out.truncate(rows * taps);
     }
@@ -258,15 +253,10 @@ fn filter_block<T: Real>(
         for first in columns.clone().step_by(DEPTH) {
             let depth = DEPTH.min(columns.end - first);
             let runs = patches.runs(first, depth);
-            wide(|| {
-                for (i, tap) in taps.clone().enumerate() {
-                    // SAFETY: the scratch holds the row and the slack; what a row spoils is written later or not read.
-                    unsafe { patches.fill(tap, &runs, left.as_mut_ptr().add(i * ROW)) };
-                }
-                let source =
-                    |channel: usize, column: usize| (column / pixels * rows + channel) * pixels + column % pixels;
-                pack_transposed(g, source, channels.clone(), first..first + depth, pixels, width, right);
-            });
+            // SAFETY: the scratch holds the rows and the slack; what a row spoils is written later or not read.
+            unsafe { patches.fill(taps.clone(), &runs, left.as_mut_ptr(), ROW) };
+            let source = |channel: usize, column: usize| (column / pixels * rows + channel) * pixels + column % pixels;
+            pack_transposed(g, source, channels.clone(), first..first + depth, pixels, width, right);
             for tile in tiles(0..taps.len(), kernels.height()) {
                 for panel in 0..panels {
                     let n = width.min(channels.len() - panel * width);
@@ -279,17 +269,15 @@ fn filter_block<T: Real>(
                 }
             }
         }
-        for (j, channel) in channels.enumerate() {
-            for (i, tap) in taps.clone().enumerate() {
-                // SAFETY: this task's taps of this channel.
-                unsafe { out.get().add(channel * patches.taps.len() + tap).write(sums[i * sums_row + j]) };
-            }
+        // SAFETY: this task's taps of these channels.
+        unsafe {
+            let to = out.get().add(channels.start * patches.taps.len() + taps.start);
+            transpose((taps.len(), channels.len()), (sums.as_ptr(), sums_row), (to, patches.taps.len()));
         }
     });
 }
 
 /// Packs `g`'s channels at some columns as panels of `width` channels, channels side by side.
-#[inline(always)]
 fn pack_transposed<T: Real>(
     g: &[T],
     source: impl Fn(usize, usize) -> usize,
@@ -306,19 +294,39 @@ fn pack_transposed<T: Real>(
         while column < columns.end {
             let len = (pixels - column % pixels).min(columns.end - column);
             let at = (column - columns.start) * width;
-            for i in 0..width {
-                if i < n {
-                    let from = &g[source(low + i, column)..][..len];
-                    for (k, v) in from.iter().enumerate() {
-                        to[at + k * width + i] = *v;
-                    }
-                } else {
-                    for k in 0..len {
-                        to[at + k * width + i] = T::ZERO;
+            // SAFETY: `len` pixels of `n` channels of one sample, and as many steps of the panel.
+            unsafe {
+                let (from, to) = (g.as_ptr().add(source(low, column)), to.as_mut_ptr().add(at));
+                transpose((n, len), (from, pixels), (to, width));
+            }
+            for row in to[at..at + len * width].chunks_exact_mut(width) {
+                row[n..].fill(T::ZERO);
+            }
+            column += len;
+        }
+    }
+}
+
+/// Writes a matrix of these extents transposed; pointers with their row distances.
+///
+/// # Safety
+/// The pointers must be valid for both matrices, which must not overlap.
+unsafe fn transpose<T: Real>((rows, columns): (usize, usize), from: (*const T, usize), to: (*mut T, usize)) {
+    const SIDE: usize = 16;
+    for r in (0..rows).step_by(SIDE) {
+        for c in (0..columns).step_by(SIDE) {
+            // SAFETY: the block lies inside both matrices.
+            unsafe {
+                let (source, target) = (from.0.add(r * from.1 + c), to.0.add(c * to.1 + r));
+                if rows - r >= SIDE && columns - c >= SIDE && T::transpose16(source, from.1, target, to.1) {
+                    continue;
+                }
+                for i in 0..SIDE.min(rows - r) {
+                    for j in 0..SIDE.min(columns - c) {
+                        *target.add(j * to.1 + i) = *source.add(i * from.1 + j);
                     }
                 }
             }
-            column += len;
         }
     }
 }

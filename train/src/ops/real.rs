@@ -3,6 +3,7 @@
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 
 use super::kernel::{Kernels, kernels_f32, kernels_f64};
+use super::simd::transpose16_f32;
 
 /// `f32` or `f64`.
 pub(super) trait Real: WithDType {
@@ -13,6 +14,11 @@ pub(super) trait Real: WithDType {
 
     /// The product's innermost loops on this processor.
     fn kernels() -> &'static Kernels<Self>;
+    /// Transposes a block of 16 x 16 values (pointers with their row distances) if there is a fast way.
+    ///
+    /// # Safety
+    /// The pointers must be valid for the blocks.
+    unsafe fn transpose16(from: *const Self, from_row: usize, to: *mut Self, to_row: usize) -> bool;
     /// As `f64`.
     fn up(self) -> f64;
     /// The nearest value to an `f64`.
@@ -22,12 +28,17 @@ pub(super) trait Real: WithDType {
 }
 
 macro_rules! impl_real {
-    ($($t:ty: $kernels:expr),*) => {$(
+    ($($t:ty: $kernels:expr, $transpose:expr;)*) => {$(
         impl Real for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             fn kernels() -> &'static Kernels<Self> {
                 $kernels()
+            }
+            #[inline(always)]
+            unsafe fn transpose16(from: *const Self, from_row: usize, to: *mut Self, to_row: usize) -> bool {
+                // SAFETY: the caller's promise.
+                unsafe { $transpose(from, from_row, to, to_row) }
             }
             #[inline(always)]
             fn up(self) -> f64 {
@@ -44,7 +55,12 @@ macro_rules! impl_real {
         }
     )*};
 }
-impl_real!(f32: kernels_f32, f64: kernels_f64);
+/// There is none for `f64`, which tests alone are in a hurry with.
+unsafe fn no_transpose(_: *const f64, _: usize, _: *mut f64, _: usize) -> bool {
+    false
+}
+
+impl_real!(f32: kernels_f32, transpose16_f32; f64: kernels_f64, no_transpose;);
 
 /// Runs a block with `$t` standing for the element type of a storage.
 macro_rules! with_real {
@@ -74,10 +90,10 @@ pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Re
 }
 
 /// Memory for `n` values about to be written: what it holds is arbitrary.
+#[expect(clippy::uninit_vec, reason = "zeroing large results first costs a pass over memory")]
 pub(super) fn uninit<T: Real>(n: usize) -> Vec<T> {
     let mut v = Vec::with_capacity(n);
     // SAFETY: the capacity is there and any bits are an f32 or f64; callers write every value before it is read.
-    #[expect(clippy::uninit_vec, reason = "zeroing large results first costs a pass over memory")]
     unsafe {
         v.set_len(n);
     }

@@ -1,33 +1,86 @@
 //! Loops compiled for the widest vectors that the processor has.
 
-/// Runs `f` compiled for AVX-512 or AVX2 with FMA where the processor has them, else for the build's own target.
+/// Calls `f` compiled for AVX-512 or AVX2 where the processor has them, else for the build's own target.
 ///
-/// `f` must be a closure marked or simple enough to be inlined, with the loop inside it. No rounding changes with the
-/// instruction set unless `f` itself asks for fused multiply-adds.
+/// `f` must be a function marked `#[inline(always)]`, named as such: only then does its body take on the instructions of
+/// the caller. (A closure is a function of its own, with the build's instructions.) No rounding changes with the
+/// instruction set.
 #[inline]
-pub(crate) fn wide<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn wide<A, R>(f: impl FnOnce(A) -> R, arguments: A) -> R {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
             // SAFETY: the features were just detected.
-            return unsafe { avx512(f) };
+            return unsafe { avx512(f, arguments) };
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if is_x86_feature_detected!("avx2") {
             // SAFETY: the features were just detected.
-            return unsafe { avx2(f) };
+            return unsafe { avx2(f, arguments) };
         }
     }
-    f()
+    f(arguments)
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
-unsafe fn avx512<R>(f: impl FnOnce() -> R) -> R {
-    f()
+#[target_feature(enable = "avx512f,avx512dq,avx2")]
+fn avx512<A, R>(f: impl FnOnce(A) -> R, arguments: A) -> R {
+    f(arguments)
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<R>(f: impl FnOnce() -> R) -> R {
-    f()
+#[target_feature(enable = "avx2")]
+fn avx2<A, R>(f: impl FnOnce(A) -> R, arguments: A) -> R {
+    f(arguments)
+}
+
+/// Transposes a block of 16 x 16 values; false, having done nothing, without AVX-512.
+///
+/// # Safety
+/// The pointers must be valid for 16 rows of 16 values at the given row distances.
+#[inline(always)]
+pub(super) unsafe fn transpose16_f32(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the instructions are there; the pointers are the caller's.
+        unsafe { transpose16_avx512(from, from_row, to, to_row) };
+        return true;
+    }
+    false
+}
+
+/// Pairs of values, pairs of pairs, then quarters of vectors change places.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn transpose16_avx512(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+    use std::arch::x86_64::*;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let rows: [__m512; 16] = std::array::from_fn(|i| _mm512_loadu_ps(from.add(i * from_row)));
+        let mut pairs = rows;
+        for i in 0..8 {
+            pairs[2 * i] = _mm512_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+            pairs[2 * i + 1] = _mm512_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+        }
+        let mut fours = rows;
+        let d = |v| _mm512_castps_pd(v);
+        let s = |v| _mm512_castpd_ps(v);
+        for i in 0..4 {
+            for half in 0..2 {
+                let (a, b) = (d(pairs[4 * i + half]), d(pairs[4 * i + 2 + half]));
+                fours[4 * i + 2 * half] = s(_mm512_unpacklo_pd(a, b));
+                fours[4 * i + 2 * half + 1] = s(_mm512_unpackhi_pd(a, b));
+            }
+        }
+        // fours[4 i + c] holds columns c, 4 + c, 8 + c, 12 + c of rows 4 i .. 4 i + 4.
+        for c in 0..4 {
+            let low = |x, y| _mm512_shuffle_f32x4::<0x88>(x, y);
+            let high = |x, y| _mm512_shuffle_f32x4::<0xdd>(x, y);
+            let (even_a, even_b) = (low(fours[c], fours[4 + c]), low(fours[8 + c], fours[12 + c]));
+            let (odd_a, odd_b) = (high(fours[c], fours[4 + c]), high(fours[8 + c], fours[12 + c]));
+            _mm512_storeu_ps(to.add(c * to_row), low(even_a, even_b));
+            _mm512_storeu_ps(to.add((8 + c) * to_row), high(even_a, even_b));
+            _mm512_storeu_ps(to.add((4 + c) * to_row), low(odd_a, odd_b));
+            _mm512_storeu_ps(to.add((12 + c) * to_row), high(odd_a, odd_b));
+        }
+    }
 }

@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{BatchNorm, InputGradient};
-use crate::ops::real::{Real, slice, stored};
+use crate::ops::real::{Real, slice, stored, uninit};
 use crate::ops::simd::wide;
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
@@ -12,23 +12,23 @@ type Stored<'a> = (&'a CpuStorage, &'a Layout);
 /// Partial sums side by side, so that additions do not wait for each other. Fixed: it sets the order of the sums.
 const LANES: usize = 16;
 
-/// Sums `f` over pairs of planes in an order that depends on their length alone.
+/// Sums of the distances from `shift` and of their squares over a plane, in an order that its length alone sets.
 #[inline(always)]
-fn sum2<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> (f64, f64)) -> (f64, f64) {
+fn sum_around<T: Real>((plane, shift): (&[T], f64)) -> (f64, f64) {
     let (mut s, mut q) = ([0f64; LANES], [0f64; LANES]);
-    let (blocks_a, blocks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest = blocks_a.remainder().iter().zip(blocks_b.remainder());
-    for (a, b) in blocks_a.zip(blocks_b) {
+    let blocks = plane.chunks_exact(LANES);
+    let rest = blocks.remainder();
+    for block in blocks {
         for i in 0..LANES {
-            let (u, v) = f(a[i], b[i]);
-            s[i] += u;
-            q[i] += v;
+            let v = block[i].up() - shift;
+            s[i] += v;
+            q[i] += v * v;
         }
     }
-    for (i, (a, b)) in rest.enumerate() {
-        let (u, v) = f(*a, *b);
-        s[i] += u;
-        q[i] += v;
+    for (i, v) in rest.iter().enumerate() {
+        let v = v.up() - shift;
+        s[i] += v;
+        q[i] += v * v;
     }
     (s.iter().sum(), q.iter().sum())
 }
@@ -56,19 +56,20 @@ pub(super) fn moments<T: Real>(x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (extents, x) = (extents(x.1)?, slice::<T>(x.0, x.1)?);
     let (n, c, area) = extents;
     let count = (n * area) as f64;
-    let mut means = by_channel(extents, |_, at| {
-        let plane = &x[at..at + area];
-        wide(|| sum2(plane, plane, |v, _| (v.up(), 0.0)))
+    // Sums around the channel's first value: around 0 an offset channel would lose its variance in the difference.
+    let sums = by_channel(extents, |channel, at| {
+        let (plane, shift) = (&x[at..at + area], x[channel * area].up());
+        wide(sum_around, (plane, shift))
     });
-    means.iter_mut().for_each(|v| *v /= count);
-    // A second pass around the mean: the difference of two large sums would lose the variance of an offset channel.
-    let spreads = by_channel(extents, |channel, at| {
-        let (plane, mean) = (&x[at..at + area], means[channel]);
-        wide(|| sum2(plane, plane, |v, _| ((v.up() - mean) * (v.up() - mean), 0.0)))
-    });
-    means.truncate(c);
-    means.extend(spreads[..c].iter().map(|v| v / count));
-    Ok(stored(means, 2 * c))
+    let (means, squares) = sums.split_at(c);
+    let mean = |(channel, s): (usize, &f64)| x[channel * area].up() + s / count;
+    // Rounding may leave a constant channel's variance just below 0; NaN stays.
+    let variance = |(s, q): (&f64, &f64)| {
+        let v = q / count - (s / count) * (s / count);
+        if v < 0.0 { 0.0 } else { v }
+    };
+    let stats: Vec<f64> = means.iter().enumerate().map(mean).chain(means.iter().zip(squares).map(variance)).collect();
+    Ok(stored(stats, 2 * c))
 }
 
 /// Mean and 1 / sqrt(var + eps) of each channel.
@@ -88,17 +89,12 @@ pub(super) fn forward<T: Real>(
     let shape = x.1.shape().clone();
     let (x, gamma, beta) = (slice::<T>(x.0, x.1)?, slice::<T>(gamma.0, gamma.1)?, slice::<T>(beta.0, beta.1)?);
     let (normaliser, relu) = (normaliser(norm)?, norm.relu);
-    let mut y = vec![T::ZERO; x.len()];
+    let mut y = uninit(x.len());
     y.par_chunks_mut(area.max(1)).zip(x.par_chunks(area.max(1))).enumerate().for_each(|(i, (y, x))| {
         let (mean, inverse) = normaliser[i % c];
         let scale = T::down(gamma[i % c].up() * inverse);
         let (mean, shift) = (T::down(mean), beta[i % c]);
-        wide(|| {
-            for (y, x) in y.iter_mut().zip(x) {
-                let v = (*x - mean) * scale + shift;
-                *y = if relu && v < T::ZERO { T::ZERO } else { v };
-            }
-        });
+        wide(normalise, (y, x, (mean, scale, shift), relu));
     });
     Ok(stored(y, shape))
 }
@@ -107,6 +103,44 @@ pub(super) fn forward<T: Real>(
 #[inline(always)]
 fn masked<T: Real>(relu: bool, g: T, y: T) -> T {
     if relu && y <= T::ZERO { T::ZERO } else { g }
+}
+
+#[inline(always)]
+fn normalise<T: Real>((y, x, (mean, scale, shift), relu): (&mut [T], &[T], (T, T, T), bool)) {
+    for (y, x) in y.iter_mut().zip(x) {
+        let v = (*x - mean) * scale + shift;
+        *y = if relu && v < T::ZERO { T::ZERO } else { v };
+    }
+}
+
+/// Sums of the masked gradient and of its products with x less the mean.
+#[inline(always)]
+fn masked_sums<T: Real>((g, x, y, mean, relu): (&[T], &[T], &[T], f64, bool)) -> (f64, f64) {
+    let (mut s, mut q) = ([0f64; LANES], [0f64; LANES]);
+    let mut add = |i: usize, g: T, x: T, y: T| {
+        let g = masked(relu, g, y).up();
+        s[i] += g;
+        q[i] += g * (x.up() - mean);
+    };
+    for ((g, x), y) in g.chunks_exact(LANES).zip(x.chunks_exact(LANES)).zip(y.chunks_exact(LANES)) {
+        for i in 0..LANES {
+            add(i, g[i], x[i], y[i]);
+        }
+    }
+    let whole = g.len() / LANES * LANES;
+    for i in whole..g.len() {
+        add(i - whole, g[i], x[i], y[i]);
+    }
+    (s.iter().sum(), q.iter().sum())
+}
+
+#[inline(always)]
+fn through_statistics<T: Real>(
+    ((gx, g, x, y), (scale, mean_g, mean, slope), relu): ((&mut [T], &[T], &[T], &[T]), (T, T, T, T), bool),
+) {
+    for (((gx, g), x), y) in gx.iter_mut().zip(g).zip(x).zip(y) {
+        *gx = scale * (masked(relu, *g, *y) - mean_g - (*x - mean) * slope);
+    }
 }
 
 pub(super) fn gradient_sums<T: Real>(
@@ -122,17 +156,7 @@ pub(super) fn gradient_sums<T: Real>(
     let mut sums = by_channel(extents, |channel, at| {
         let (g, x, y) = (&g[at..at + area], &x[at..at + area], &y[at..at + area]);
         let mean = normaliser[channel].0;
-        wide(|| {
-            let (mut s, mut q) = ([0f64; LANES], [0f64; LANES]);
-            for ((g, x), y) in g.chunks(LANES).zip(x.chunks(LANES)).zip(y.chunks(LANES)) {
-                for i in 0..g.len() {
-                    let g = masked(relu, g[i], y[i]).up();
-                    s[i] += g;
-                    q[i] += g * (x[i].up() - mean);
-                }
-            }
-            (s.iter().sum(), q.iter().sum())
-        })
+        wide(masked_sums, (g, x, y, mean, relu))
     });
     for (q, (_, inverse)) in sums[c..].iter_mut().zip(&normaliser) {
         *q *= inverse;
@@ -155,7 +179,7 @@ pub(super) fn input_gradient<T: Real>(
     let gamma: Vec<f64> = f64_values(op.gamma)?;
     let sums = f64_values(op.sums)?;
     let count = (n * area) as f64;
-    let mut gx = vec![T::ZERO; x.len()];
+    let mut gx = uninit(x.len());
     let size = area.max(1);
     gx.par_chunks_mut(size).zip(g.par_chunks(size)).enumerate().for_each(|(i, (gx, g))| {
         let (x, y, channel) = (&x[i * size..][..size], &y[i * size..][..size], i % c);
@@ -164,11 +188,7 @@ pub(super) fn input_gradient<T: Real>(
         let scale = T::down(gamma[channel] * inverse);
         let (mean_g, slope) = (T::down(sums[channel] * through), T::down(sums[c + channel] * through * inverse));
         let mean = T::down(mean);
-        wide(|| {
-            for (((gx, g), x), y) in gx.iter_mut().zip(g).zip(x).zip(y) {
-                *gx = scale * (masked(relu, *g, *y) - mean_g - (*x - mean) * slope);
-            }
-        });
+        wide(through_statistics, ((gx, g, x, y), (scale, mean_g, mean, slope), relu));
     });
     Ok(stored(gx, shape))
 }

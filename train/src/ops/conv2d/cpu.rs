@@ -27,34 +27,36 @@ pub(super) fn forward<T: Real>(
     Ok(stored(y, (d.n, d.out, d.out_h(), d.out_w())))
 }
 
-/// Filters turned by 180 degrees with input and output channels exchanged: row `i` is (output channel, tap).
-struct Turned<'a, T> {
+/// Filters with input and output channels exchanged: row `i` is (output channel, tap).
+struct Exchanged<'a, T> {
     filters: &'a [T],
     channels: usize,
     area: usize,
 }
 
-impl<T: Real> Rows<T> for Turned<'_, T> {
+impl<T: Real> Rows<T> for Exchanged<'_, T> {
     fn fill(&self, row: usize, first: usize, out: &mut [T]) {
         let (mut o, mut e, mut done) = (first / self.area, first % self.area, 0);
         while done < out.len() {
             let len = (self.area - e).min(out.len() - done);
-            let from = &self.filters[(o * self.channels + row) * self.area..][..self.area];
-            let from = from[self.area - e - len..self.area - e].iter().rev();
+            let from = &self.filters[(o * self.channels + row) * self.area + e..][..len];
+            // A call for a few values would take longer than the values.
             out[done..done + len].iter_mut().zip(from).for_each(|(t, f)| *t = *f);
             (o, e, done) = (o + 1, 0, done + len);
         }
     }
 }
 
-/// The gradient of x is the convolution of `g` with the turned filters.
+/// Filter tap (ky, kx) took x at y + ky - padding to the result at y; so x at y gets `g` at y + padding - ky back.
 pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
-    let turned = Turned { filters: slice::<T>(w.0, w.1)?, channels: d.c, area: d.kh * d.kw };
-    let (pad_y, pad_x) = ((d.kh - 1) as isize - d.padding as isize, (d.kw - 1) as isize - d.padding as isize);
+    let filters = Exchanged { filters: slice::<T>(w.0, w.1)?, channels: d.c, area: d.kh * d.kw };
+    let padding = d.padding as isize;
+    let mut taps = conv_taps(d.out, d.kh, d.kw, padding, padding);
+    taps.iter_mut().for_each(|tap| (tap.dy, tap.dx) = (-tap.dy, -tap.dx));
     let data = slice::<T>(g.0, g.1)?;
     let images = Images { data, samples: d.n, planes: d.out, height: d.out_h(), width: d.out_w() };
-    let patches = Patches::new(images, (d.h, d.w), conv_taps(d.out, d.kh, d.kw, pad_y, pad_x));
-    Ok(stored(product::forward(&turned, d.c, None, &patches), (d.n, d.c, d.h, d.w)))
+    let patches = Patches::new(images, (d.h, d.w), taps);
+    Ok(stored(product::forward(&filters, d.c, None, &patches), (d.n, d.c, d.h, d.w)))
 }
 
 pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>) -> Result<(CpuStorage, Shape)> {

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use super::Geometry;
 use crate::ops::patches::{Images, Patches, Tap};
 use crate::ops::product::{self, Matrix};
-use crate::ops::real::{Real, slice, stored};
+use crate::ops::real::{Real, slice, stored, uninit};
+use crate::ops::simd::wide;
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
 
@@ -18,39 +19,57 @@ const PHASES: [[(isize, usize); 2]; 2] = [[(-1, 3), (0, 1)], [(0, 2), (1, 0)]];
 
 pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (x, w) = (slice::<T>(x.0, x.1)?, slice::<T>(w.0, w.1)?);
-    let mut y = vec![T::ZERO; d.n * d.out * 4 * d.h * d.w];
-    for phase in 0..4 {
-        let (a, b) = (phase / 2, phase % 2);
-        let (mut taps, mut filters) = (Vec::with_capacity(4 * d.c), vec![T::ZERO; d.out * d.c * 4]);
-        for plane in 0..d.c {
-            for (dy, ky) in PHASES[a] {
-                for (dx, kx) in PHASES[b] {
-                    for o in 0..d.out {
-                        filters[o * d.c * 4 + taps.len()] = w[((plane * d.out + o) * 4 + ky) * 4 + kx];
-                    }
-                    taps.push(Tap { plane, dy, dx });
-                }
-            }
-        }
-        let width = d.w;
-        let images = Images { data: x, samples: d.n, planes: d.c, height: d.h, width };
-        let patches = Patches::new(images, (d.h, d.w), taps);
-        let part = product::forward(&Matrix(&filters, d.c * 4), d.out, None, &patches);
-        let area = (d.h * d.w).max(1);
-        y.par_chunks_mut(4 * area).zip(part.par_chunks(area)).for_each(|(y, part)| {
-            for (i, row) in part.chunks(width).enumerate() {
-                let to = &mut y[(2 * i + a) * 2 * width..][..2 * width];
-                to.iter_mut().skip(b).step_by(2).zip(row).for_each(|(t, v)| *t = *v);
+    let filters = phase_filters(d, w);
+    let area = (d.h * d.w).max(1);
+    let mut y = uninit(d.n * d.out * 4 * d.h * d.w);
+    for a in 0..2 {
+        let [even, odd] = [0, 1].map(|b| {
+            let pairs = |k: usize| (PHASES[a][k / 2], PHASES[b][k % 2]);
+            let tap = |t: usize| (t / 4, pairs(t % 4));
+            let taps = (0..4 * d.c).map(tap).map(|(plane, ((dy, _), (dx, _)))| Tap { plane, dy, dx }).collect();
+            let images = Images { data: x, samples: d.n, planes: d.c, height: d.h, width: d.w };
+            let filters = Matrix(&filters[(a * 2 + b) * 4 * d.c..], 16 * d.c);
+            product::forward(&filters, d.out, None, &Patches::new(images, (d.h, d.w), taps))
+        });
+        // Row 2i + a of the result: the two phases' rows i in turn.
+        y.par_chunks_mut(4 * area).zip(even.par_chunks(area).zip(odd.par_chunks(area))).for_each(|(y, (even, odd))| {
+            let rows = y.chunks_exact_mut(2 * d.w).skip(a).step_by(2);
+            for (to, (even, odd)) in rows.zip(even.chunks_exact(d.w).zip(odd.chunks_exact(d.w))) {
+                wide(interleave, (to, even, odd));
             }
         });
     }
     Ok(stored(y, (d.n, d.out, 2 * d.h, 2 * d.w)))
 }
 
+#[inline(always)]
+fn interleave<T: Real>((to, even, odd): (&mut [T], &[T], &[T])) {
+    for ((to, even), odd) in to.chunks_exact_mut(2).zip(even).zip(odd) {
+        (to[0], to[1]) = (*even, *odd);
+    }
+}
+
+/// The filters by output channel, phase, input channel and tap of the phase: O x 4 x C x 4 values.
+fn phase_filters<T: Real>(d: Geometry, w: &[T]) -> Vec<T> {
+    let mut filters = uninit(w.len());
+    filters.par_chunks_mut((16 * d.c).max(1)).enumerate().for_each(|(o, to)| {
+        for plane in 0..d.c {
+            let from = &w[(plane * d.out + o) * 16..][..16];
+            for (phase, part) in to.chunks_exact_mut(4 * d.c).enumerate() {
+                for k in 0..4 {
+                    let (row, column) = (PHASES[phase / 2][k / 2].1, PHASES[phase % 2][k % 2].1);
+                    part[plane * 4 + k] = from[row * 4 + column];
+                }
+            }
+        }
+    });
+    filters
+}
+
 /// The gradient of the result, N x O x 2H x 2W, as N x (O, 2, 2) x H x W: its phases as planes.
 fn split_phases<T: Real>(d: Geometry, g: &[T]) -> Vec<T> {
     let area = (d.h * d.w).max(1);
-    let mut out = vec![T::ZERO; g.len()];
+    let mut out = uninit(g.len());
     out.par_chunks_mut(area).enumerate().for_each(|(i, plane)| {
         let (a, b) = (i % 4 / 2, i % 2);
         let source = &g[i / 4 * 4 * area..][..4 * area];

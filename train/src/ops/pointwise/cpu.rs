@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, Layout, Result, Shape};
 use rayon::prelude::*;
 
 use super::Pointwise;
-use crate::ops::real::{Real, slice, stored};
+use crate::ops::real::{Real, slice, stored, uninit};
 use crate::ops::simd::wide;
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
@@ -45,18 +45,32 @@ fn sign<T: Real>(x: T) -> T {
     }
 }
 
+#[inline(always)]
+fn map_chunk<T: Real>((out, x, f): (&mut [T], &[T], &impl Fn(T) -> T)) {
+    for (out, x) in out.iter_mut().zip(x) {
+        *out = f(*x);
+    }
+}
+
+#[inline(always)]
+fn map2_chunk<T: Real>((out, x, g, f): (&mut [T], &[T], &[T], &impl Fn(T, T) -> T)) {
+    for ((out, x), g) in out.iter_mut().zip(x).zip(g) {
+        *out = f(*x, *g);
+    }
+}
+
 fn map<T: Real>(x: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
+    let mut out = uninit(x.len());
     out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
-        wide(|| out.iter_mut().zip(x).for_each(|(out, x)| *out = f(*x)));
+        wide(map_chunk, (out, x, &f));
     });
     out
 }
 
 fn map2<T: Real>(x: &[T], g: &[T], f: impl Fn(T, T) -> T + Sync) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
+    let mut out = uninit(x.len());
     out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(g.par_chunks(CHUNK)).for_each(|((out, x), g)| {
-        wide(|| out.iter_mut().zip(x).zip(g).for_each(|((out, x), g)| *out = f(*x, *g)));
+        wide(map2_chunk, (out, x, g, &f));
     });
     out
 }

@@ -41,7 +41,7 @@ pub(super) fn similarity(
         .into_par_iter()
         .map(|i| {
             let (a, b) = (&a[i * area..][..area], &b[i * area..][..area]);
-            wide(|| plane(index, (h, w), a, b, wanted, scale))
+            plane((index, (h, w), a, b, wanted, scale))
         })
         .collect();
     let value = parts.iter().map(|p| p.0).sum::<f64>() * scale;
@@ -54,19 +54,15 @@ pub(super) fn similarity(
 }
 
 /// Sum of the index over one plane and, where wanted, `scale` times its gradients.
-#[inline(always)]
 fn plane(
-    index: Index,
-    size: (usize, usize),
-    a: &[f64],
-    b: &[f64],
-    wanted: (bool, bool),
-    scale: f64,
+    (index, size, a, b, wanted, scale): (Index, (usize, usize), &[f64], &[f64], (bool, bool), f64),
 ) -> (f64, Vec<f64>, Vec<f64>) {
     let taps = window();
-    let mean_of = |f: &dyn Fn(usize) -> f64| filter(size, &taps, &(0..a.len()).map(f).collect::<Vec<_>>());
-    let (ma, mb) = (filter(size, &taps, a), filter(size, &taps, b));
-    let (aa, bb, ab) = (mean_of(&|i| a[i] * a[i]), mean_of(&|i| b[i] * b[i]), mean_of(&|i| a[i] * b[i]));
+    let (ma, mb) = (wide(filter, (size, &taps, a)), wide(filter, (size, &taps, b)));
+    let [aa, bb, ab] = [(a, a), (b, b), (a, b)].map(|(u, v)| {
+        let product: Vec<f64> = u.iter().zip(v).map(|(u, v)| u * v).collect();
+        wide(filter, (size, &taps, product.as_slice()))
+    });
     let mut sum = 0.0;
     // Partial derivatives with respect to the window means of a, b, and of aa and bb (one and the same), and ab.
     let mut partials = [vec![0.0; a.len()], vec![0.0; a.len()], vec![0.0; a.len()], vec![0.0; a.len()]];
@@ -96,9 +92,10 @@ fn plane(
     if wanted == (false, false) {
         return (sum, Vec::new(), Vec::new());
     }
-    let (squares, cross) = (filter(size, &taps, &partials[2]), filter(size, &taps, &partials[3]));
+    let (squares, cross) =
+        (wide(filter, (size, &taps, partials[2].as_slice())), wide(filter, (size, &taps, partials[3].as_slice())));
     let gradient = |by_mean: &[f64], own: &[f64], other: &[f64]| -> Vec<f64> {
-        let mean = filter(size, &taps, by_mean);
+        let mean = wide(filter, (size, &taps, by_mean));
         (0..own.len()).map(|i| scale * (mean[i] + 2.0 * own[i] * squares[i] + other[i] * cross[i])).collect()
     };
     let ga = if wanted.0 { gradient(&partials[0], a, b) } else { Vec::new() };
@@ -116,7 +113,7 @@ fn window() -> [f64; 2 * RADIUS + 1] {
 
 /// The window's weighted mean around each pixel, zero outside: along rows, then along columns.
 #[inline(always)]
-fn filter((h, w): (usize, usize), taps: &[f64; 2 * RADIUS + 1], x: &[f64]) -> Vec<f64> {
+fn filter(((h, w), taps, x): ((usize, usize), &[f64; 2 * RADIUS + 1], &[f64])) -> Vec<f64> {
     let (mut rows, mut out) = (vec![0.0; h * w], vec![0.0; h * w]);
     let mut padded = vec![0.0; w + 2 * RADIUS];
     for (row, to) in x.chunks_exact(w).zip(rows.chunks_exact_mut(w)) {

@@ -63,24 +63,44 @@ fn first_phases(x: &[f64], spread: f64) -> ([f64; LANES], [f64; LANES]) {
     (sin, cos)
 }
 
+/// Adds every sample's cosine and sine at each node, by lanes.
+#[inline(always)]
+fn turn_and_sum((x, spread, sums): (&[f64], f64, &mut [([f64; LANES], [f64; LANES])])) {
+    for block in x.chunks(LANES) {
+        let (sin, cos) = first_phases(block, spread);
+        // Lanes beyond the block's end count nothing.
+        let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
+        re[..block.len()].fill(1.0);
+        for (sum_re, sum_im) in sums.iter_mut() {
+            for i in 0..LANES {
+                sum_re[i] += re[i];
+                sum_im[i] += im[i];
+                (re[i], im[i]) = (re[i] * cos[i] - im[i] * sin[i], re[i] * sin[i] + im[i] * cos[i]);
+            }
+        }
+    }
+}
+
+/// The derivative by each sample: the nodes' `slopes` (of cosine, of sine) at the sample's phases.
+#[inline(always)]
+fn turn_and_weigh((x, spread, slopes, gradient): (&[f64], f64, &[(f64, f64)], &mut [f64])) {
+    for (block, out) in x.chunks(LANES).zip(gradient.chunks_mut(LANES)) {
+        let (sin, cos) = first_phases(block, spread);
+        let (mut re, mut im, mut sum) = ([1.0; LANES], [0.0; LANES], [0.0; LANES]);
+        for (slope_re, slope_im) in slopes {
+            for i in 0..LANES {
+                sum[i] += slope_im * re[i] - slope_re * im[i];
+                (re[i], im[i]) = (re[i] * cos[i] - im[i] * sin[i], re[i] * sin[i] + im[i] * cos[i]);
+            }
+        }
+        out.copy_from_slice(&sum[..out.len()]);
+    }
+}
+
 /// The samples' characteristic function, (Re, Im) at each node.
 fn characteristic(x: &[f64], spread: f64) -> Vec<(f64, f64)> {
     let mut sums = vec![([0.0; LANES], [0.0; LANES]); NODES + 1];
-    wide(|| {
-        for block in x.chunks(LANES) {
-            let (sin, cos) = first_phases(block, spread);
-            // Lanes beyond the block's end count nothing.
-            let live: [f64; LANES] = std::array::from_fn(|i| if i < block.len() { 1.0 } else { 0.0 });
-            let (mut re, mut im) = (live, [0.0; LANES]);
-            for (sum_re, sum_im) in &mut sums {
-                for i in 0..LANES {
-                    sum_re[i] += re[i];
-                    sum_im[i] += im[i];
-                    (re[i], im[i]) = (re[i] * cos[i] - im[i] * sin[i], re[i] * sin[i] + im[i] * cos[i]);
-                }
-            }
-        }
-    });
+    wide(turn_and_sum, (x, spread, sums.as_mut_slice()));
     let n = x.len() as f64;
     sums.iter().map(|(re, im)| (re.iter().sum::<f64>() / n, im.iter().sum::<f64>() / n)).collect()
 }
@@ -98,19 +118,7 @@ fn mmd_with_gradient(x: &[f64], y: &[f64], spread: f64) -> (f64, Vec<f64>) {
         slopes[k] = (factor * re, factor * im);
     }
     let mut gradient = vec![0.0; x.len()];
-    wide(|| {
-        for (block, out) in x.chunks(LANES).zip(gradient.chunks_mut(LANES)) {
-            let (sin, cos) = first_phases(block, spread);
-            let (mut re, mut im, mut sum) = ([1.0; LANES], [0.0; LANES], [0.0; LANES]);
-            for (slope_re, slope_im) in &slopes {
-                for i in 0..LANES {
-                    sum[i] += slope_im * re[i] - slope_re * im[i];
-                    (re[i], im[i]) = (re[i] * cos[i] - im[i] * sin[i], re[i] * sin[i] + im[i] * cos[i]);
-                }
-            }
-            out.copy_from_slice(&sum[..out.len()]);
-        }
-    });
+    wide(turn_and_weigh, (x, spread, slopes.as_slice(), gradient.as_mut_slice()));
     (value, gradient)
 }
 

@@ -61,6 +61,14 @@ fn a_run_learns_is_scored_and_is_applied() {
 }
 
 #[test]
+fn the_committed_run_files_are_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/examples");
+    for name in ["run.yaml", "run-corrn-paper.yaml"] {
+        manifests::read_yaml::<manifests::run::Run>(&folder.join(name)).unwrap();
+    }
+}
+
+#[test]
 fn a_run_in_two_parts_ends_with_the_same_weights_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();

@@ -80,7 +80,7 @@ fn layers(i: u32, size: Size) -> (RgbImage, RgbImage) {
         image::Rgb([ramp(x), ramp(y), if inside { 190 } else { 40 }])
     });
     let r = RgbImage::from_fn(size.width, size.height, |x, y| {
-        let v = if (x + y * (i % 3) + i) / 5 % 2 == 0 { 45 } else { 5 };
+        let v = if ((x + y * (i % 3) + i) / 5).is_multiple_of(2) { 45 } else { 5 };
         image::Rgb([v, v, v / 2])
     });
     (b, r)

@@ -1,0 +1,5 @@
+//! The program `train`, built for the tests.
+
+fn main() -> std::process::ExitCode {
+    train::cli::main()
+}

@@ -1,0 +1,12 @@
+//! The three programs as processes, meeting through files as they do for a user.
+
+mod bad_input;
+mod interrupted;
+mod photographs;
+mod readme;
+mod usb;
+mod whole;
+
+const CAPTURE: &str = env!("CARGO_BIN_EXE_vitrine-test-capture");
+const SYNTH: &str = env!("CARGO_BIN_EXE_vitrine-test-synth");
+const TRAIN: &str = env!("CARGO_BIN_EXE_vitrine-test-train");

@@ -1,5 +1,8 @@
 //! The program `train`, built for the tests.
 
+#[global_allocator]
+static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler::new();
+
 fn main() -> std::process::ExitCode {
     train::cli::main()
 }

@@ -19,7 +19,6 @@ fn a_folder_of_the_users_own_photographs() {
     assert!(samples.iter().any(|s| s.size.height > s.size.width), "portraits stay portraits");
     let file = fixture("run.yaml").display().to_string();
     run(TRAIN, dir.path(), ["fit", &file, "--data", &text("dataset"), "--out", &text("run"), "--max-steps", "6"]).ok();
-    let best = dir.path().join("run/best.safetensors").display().to_string();
-    let said = run(TRAIN, dir.path(), ["eval", &best, &text("dataset"), "--json"]).ok();
+    let said = run(TRAIN, dir.path(), ["eval", &text("run"), &text("dataset"), "--json"]).ok();
     assert!(said.out.contains("\"psnr\""));
 }

@@ -36,8 +36,7 @@ fn from_the_rehearsal_camera_to_a_report() {
     run(TRAIN, dir.path(), args).ok();
     loss_fell(&at("run"));
 
-    let best = at("run").join("best.safetensors").display().to_string();
-    let said = run(TRAIN, dir.path(), ["eval", &best, &text("dataset"), "--profile", "native", "--json"]).ok();
+    let said = run(TRAIN, dir.path(), ["eval", &text("run"), &text("dataset"), "--profile", "native", "--json"]).ok();
     scores_are_there(&said.out, &at("dataset"));
 
     let report = text("report.html");

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use candle_core::{DType, Device, Tensor};
@@ -15,6 +15,13 @@ use crate::{
     Error,
     net::{Corrn, params::LoadError},
 };
+
+/// Folder of checkpoints in a run's folder.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// In [`CHECKPOINTS`], the checkpoint with the best validation.
+pub const BEST: &str = "best.safetensors";
+/// In [`CHECKPOINTS`], the checkpoint to resume from.
+pub const LAST: &str = "last.safetensors";
 
 /// Key of the metadata that holds [`Header`] as JSON.
 const KEY: &str = "vitrine";
@@ -71,6 +78,11 @@ pub fn write(path: &Path, header: &Header, net: &Corrn, optimizer: &[(String, Te
     let metadata = HashMap::from([(KEY.to_owned(), header)]);
     let bytes = safetensors::serialize(views.map_err(|e| failed(&e))?, Some(metadata)).map_err(|e| failed(&e))?;
     Ok(manifests::write_atomic(path, &bytes)?)
+}
+
+/// The file that a person means by a checkpoint: the file itself, or a run's folder for its best one.
+pub fn named(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(CHECKPOINTS).join(BEST) } else { path.to_path_buf() }
 }
 
 impl Checkpoint {

@@ -14,7 +14,7 @@ pub use table::{Image, Table};
 
 use crate::{
     Error, Outcome,
-    checkpoint::Checkpoint,
+    checkpoint::{self, Checkpoint},
     data, device,
     metrics::Profile,
     net::{Corrn, Pass},
@@ -23,7 +23,7 @@ use crate::{
 /// What to score.
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
-    /// A checkpoint and then the data; with --baseline the data alone. Data are a built data set, a tree whose leaves
+    /// A checkpoint, or a run's folder for its best one, and then the data; with --baseline the data alone. Data are a built data set, a tree whose leaves
     /// hold I.*, B.* and perhaps R.*, sibling folders I/ B/ R/ with equal stems, or ERRNet's folders.
     #[arg(required = true, num_args = 1..=2, value_names = ["CHECKPOINT", "DATA"])]
     paths: Vec<PathBuf>,
@@ -64,8 +64,9 @@ pub fn eval(args: &EvalArgs) -> Result<Outcome, Error> {
         [_, _] => return Err(Error::input("--baseline scores the unprocessed input: give the data alone")),
         _ => return Err(Error::input("give a checkpoint and the data, or --baseline and the data")),
     };
+    let checkpoint = checkpoint.map(|path| checkpoint::named(path));
+    let net = checkpoint.as_ref().map(|path| Checkpoint::read(path)?.network(path, &device)).transpose()?;
     let triplets = find(root, args.split)?;
-    let net = checkpoint.map(|path| Checkpoint::read(path)?.network(path, &device)).transpose()?;
     let (mut output, mut input) = (Table::new(args.profile), Table::new(args.profile));
     for triplet in &triplets {
         let (mixture, background) = triplet.read(args.profile)?;
@@ -83,7 +84,7 @@ pub fn eval(args: &EvalArgs) -> Result<Outcome, Error> {
     if args.json {
         println!("{}", scored.json(compared));
     } else {
-        print!("{}", scored.text(compared, checkpoint.map(PathBuf::as_path).unwrap_or(Path::new("input"))));
+        print!("{}", scored.text(compared, checkpoint.as_deref().unwrap_or(Path::new("input"))));
     }
     Ok(Outcome::Done)
 }

@@ -7,7 +7,7 @@ use walkdir::WalkDir;
 
 use crate::{
     Error, Outcome,
-    checkpoint::Checkpoint,
+    checkpoint::{self, Checkpoint},
     data::{read_rgb, save_png},
     device,
     eval::separate,
@@ -16,7 +16,7 @@ use crate::{
 /// What to apply to what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PredictArgs {
-    /// A checkpoint that `train fit` wrote.
+    /// A checkpoint that `train fit` wrote, or a run's folder for its best one.
     checkpoint: PathBuf,
     /// A PNG or JPEG, or a folder that is searched for them.
     input: PathBuf,
@@ -34,7 +34,8 @@ pub(crate) struct PredictArgs {
 /// A checkpoint that does not fit, a picture that cannot be read, a folder that cannot be written.
 pub(crate) fn predict(args: &PredictArgs) -> Result<Outcome, Error> {
     let device = device::parse(&args.device)?;
-    let net = Checkpoint::read(&args.checkpoint)?.network(&args.checkpoint, &device)?;
+    let checkpoint = checkpoint::named(&args.checkpoint);
+    let net = Checkpoint::read(&checkpoint)?.network(&checkpoint, &device)?;
     let pictures = pictures(&args.input)?;
     let progress = ProgressBar::new(pictures.len() as u64);
     let mut there = 0;

@@ -16,12 +16,10 @@ use serde_json::{Value, json};
 use super::trainer::Trainer;
 use crate::{
     Error,
-    checkpoint::{Checkpoint, Header},
+    checkpoint::{BEST, CHECKPOINTS, Checkpoint, Header, LAST},
     data,
 };
 
-/// Folder of checkpoints in a run's folder.
-pub const CHECKPOINTS: &str = "checkpoints";
 /// Folder of sample pictures in a run's folder.
 pub const SAMPLES: &str = "samples";
 /// File of program, machine and command in a run's folder.
@@ -66,12 +64,12 @@ impl RunFolder {
 
     /// The checkpoint to resume from.
     pub fn last(&self) -> PathBuf {
-        self.root.join(CHECKPOINTS).join("last.safetensors")
+        self.root.join(CHECKPOINTS).join(LAST)
     }
 
     /// The checkpoint with the best validation.
     pub fn best(&self) -> PathBuf {
-        self.root.join(CHECKPOINTS).join("best.safetensors")
+        self.root.join(CHECKPOINTS).join(BEST)
     }
 
     /// Puts a trainer where the last checkpoint was written, cuts off what the metrics say of later steps, and

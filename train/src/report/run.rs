@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     Error,
-    checkpoint::Checkpoint,
+    checkpoint::{self, Checkpoint},
     data::{DataSet, read_rgb},
     eval::{self, Triplet},
-    fit::folder::{CHECKPOINTS, ENVIRONMENT_FILE},
+    fit::folder::ENVIRONMENT_FILE,
     metrics::{Mean, Profile, Score},
 };
 
@@ -35,7 +35,7 @@ pub(super) fn section(folder: &Path) -> Result<Section, Error> {
     let records: Vec<Record> = manifests::read_log(&folder.join(METRICS_FILE))?.rows;
     let last = records.last();
     let speed: Vec<f64> = records.iter().filter_map(|r| Some(r.train.as_ref()?.images_per_s)).collect();
-    let best = folder.join(CHECKPOINTS).join("best.safetensors");
+    let best = checkpoint::named(folder);
     let scored = if best.is_file() { Some(Scored::of(&run, &best)?) } else { None };
     let configuration = std::fs::read_to_string(folder.join(RUN_FILE)).map_err(Error::io(folder, "read"))?;
     let body = html! {

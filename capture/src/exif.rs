@@ -51,7 +51,6 @@ fn near(a: Shutter, b: Shutter) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

@@ -133,7 +133,6 @@ fn disk(path: &Path) -> impl FnOnce(io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn arrive(root: &Path, name: &str, bytes: &[u8]) -> (CardFile, PathBuf) {

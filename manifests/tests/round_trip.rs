@@ -3,6 +3,8 @@
 //! The values are made from the JSON Schemas themselves, so a new field or type is covered as soon as it
 //! exists, and a schema that says something else than its type fails here.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use manifests::{dataset, plan, recipe, run, session};
 use proptest::{prelude::*, string::string_regex, test_runner::TestRunner};
 use schemars::JsonSchema;

@@ -1,5 +1,7 @@
 //! The committed JSON Schemas are those of the types, and every committed example obeys its type.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{fs, path::Path};
 
 use manifests::{Manifest, plan::Plan, read_yaml, recipe::Recipe, run::Run};

@@ -1,5 +1,7 @@
 //! What a person is told about a bad manifest: one sentence with file, line, column and remedy.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use manifests::{Error, Manifest, io::parse_yaml, plan::Plan, recipe::Recipe, run::Run};

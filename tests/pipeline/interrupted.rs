@@ -33,7 +33,8 @@ fn a_session_goes_on_after_ctrl_c_and_after_a_kill() {
     let session = dir.path().join("session");
     let log = session.join(SHOTS_FILE);
     let plan = fixture("plan.yaml").display().to_string();
-    let args = ["run", &plan, "--session", &session.display().to_string(), "--camera", "rehearsal", "--yes"].map(String::from);
+    let args =
+        ["run", &plan, "--session", &session.display().to_string(), "--camera", "rehearsal", "--yes"].map(String::from);
     stopped_by_the_user(&stop(CAPTURE, dir.path(), &args, &log, 5, Signal::INT));
     let before = read_log::<Shot>(&log).unwrap().rows;
     assert!((5..40).contains(&before.len()));
@@ -58,7 +59,8 @@ fn a_data_set_built_in_pieces_is_the_same_data_set() {
     let recipe = fixture("recipe.yaml").display().to_string();
     let args = |out: &Path| {
         let out = out.display().to_string();
-        ["build", &recipe, "--backgrounds", &photos, "--reflections", &photos, "--count", "3000", "--out", &out].map(String::from)
+        ["build", &recipe, "--backgrounds", &photos, "--reflections", &photos, "--count", "3000", "--out", &out]
+            .map(String::from)
     };
     let (whole, pieces) = (dir.path().join("whole"), dir.path().join("pieces"));
     run(SYNTH, dir.path(), args(&whole)).ok();
@@ -81,13 +83,16 @@ fn a_fit_goes_on_after_ctrl_c() {
     let photos = photos.display().to_string();
     let (dataset, out) = (dir.path().join("dataset").display().to_string(), dir.path().join("run"));
     let recipe = fixture("recipe.yaml").display().to_string();
-    run(SYNTH, dir.path(), ["build", &recipe, "--backgrounds", &photos, "--reflections", &photos, "--out", &dataset]).ok();
-    let args = ["fit", &fixture("run.yaml").display().to_string(), "--data", &dataset, "--out", &out.display().to_string()]
-        .map(String::from);
+    run(SYNTH, dir.path(), ["build", &recipe, "--backgrounds", &photos, "--reflections", &photos, "--out", &dataset])
+        .ok();
+    let args =
+        ["fit", &fixture("run.yaml").display().to_string(), "--data", &dataset, "--out", &out.display().to_string()]
+            .map(String::from);
     let log = out.join(METRICS_FILE);
     stopped_by_the_user(&stop(TRAIN, dir.path(), &args, &log, 3, Signal::INT));
     run(TRAIN, dir.path(), &args).ok();
-    let steps: Vec<u64> = read_log::<Record>(&log).unwrap().rows.iter().filter(|r| r.train.is_some()).map(|r| r.step).collect();
+    let steps: Vec<u64> =
+        read_log::<Record>(&log).unwrap().rows.iter().filter(|r| r.train.is_some()).map(|r| r.step).collect();
     assert!(steps.windows(2).all(|w| w[1] > w[0]), "a step is doubled: {steps:?}");
     assert!(["best", "last"].iter().all(|n| out.join(format!("checkpoints/{n}.safetensors")).is_file()));
 }

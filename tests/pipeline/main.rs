@@ -1,5 +1,7 @@
 //! The three programs as processes, meeting through files as they do for a user.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod bad_input;
 mod interrupted;
 mod photographs;

@@ -7,12 +7,15 @@ use crate::{SYNTH, TRAIN};
 
 #[test]
 fn a_folder_of_the_users_own_photographs() {
-    let (Some(backgrounds), Some(reflections)) = (photographs("bsds200"), photographs("ceilnet_table2/R")) else { return };
+    let (Some(backgrounds), Some(reflections)) = (photographs("bsds200"), photographs("ceilnet_table2/R")) else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let text = |name: &str| dir.path().join(name).display().to_string();
     let recipe = fixture("recipe.yaml").display().to_string();
     let (b, r) = (backgrounds.display().to_string(), reflections.display().to_string());
-    let build = ["build", &recipe, "--backgrounds", &b, "--reflections", &r, "--out", &text("dataset")].map(String::from);
+    let build =
+        ["build", &recipe, "--backgrounds", &b, "--reflections", &r, "--out", &text("dataset")].map(String::from);
     run(SYNTH, dir.path(), build).ok();
     let samples = read_log::<Sample>(&dir.path().join("dataset").join(SAMPLES_FILE)).unwrap().rows;
     assert_eq!(samples.len(), 36);

@@ -32,7 +32,8 @@ impl Bus {
         fs::copy(library, dir.path().join("iolibs/usb_port.so")).unwrap();
         let body = |i: usize| {
             let card = dir.path().join(format!("card{i}"));
-            Body::start(Options { pace: Pace::Fast, card: Some(card), picture_size: (300, 200), ..Options::default() }).unwrap()
+            Body::start(Options { pace: Pace::Fast, card: Some(card), picture_size: (300, 200), ..Options::default() })
+                .unwrap()
         };
         Self { bodies: (0..bodies).map(body).collect(), dir }
     }
@@ -92,7 +93,8 @@ fn two_cameras_side_by_side() {
     let running: Vec<_> = [("one", "usb:001,007"), ("two", "usb:001,008")]
         .map(|(name, camera)| {
             let session = bus.session(name);
-            let command = bus.capture(&["run", &plan, "--session", session.to_str().unwrap(), "--camera", camera, "--yes"]);
+            let command =
+                bus.capture(&["run", &plan, "--session", session.to_str().unwrap(), "--camera", camera, "--yes"]);
             (session, Running::start(command))
         })
         .into_iter()
@@ -117,7 +119,9 @@ fn a_device_that_another_program_claims_is_named_with_its_remedy() {
     let bus = Bus::with(1);
     // Another program: it opens the body and keeps it.
     let mut other = TcpStream::connect(("127.0.0.1", bus.bodies[0].port())).unwrap();
-    let hello = [&36u32.to_le_bytes()[..], &1u32.to_le_bytes(), &[7; 16], b"o\0t\0\0\0", &[0, 0], &0x10000u32.to_le_bytes()].concat();
+    let hello =
+        [&36u32.to_le_bytes()[..], &1u32.to_le_bytes(), &[7; 16], b"o\0t\0\0\0", &[0, 0], &0x10000u32.to_le_bytes()]
+            .concat();
     other.write_all(&hello).unwrap();
     other.read_exact(&mut [0; 8]).unwrap();
     let session = bus.session("session");
@@ -133,8 +137,15 @@ fn a_cable_that_is_pulled_in_the_middle_loses_and_doubles_nothing() {
     let bus = Bus::with(1);
     let session = bus.session("session");
     let log = session.join(SHOTS_FILE);
-    let mut running =
-        Running::start(bus.capture(&["run", &plan(), "--session", session.to_str().unwrap(), "--camera", "usb", "--yes"]));
+    let mut running = Running::start(bus.capture(&[
+        "run",
+        &plan(),
+        "--session",
+        session.to_str().unwrap(),
+        "--camera",
+        "usb",
+        "--yes",
+    ]));
     for after in [2, 5] {
         assert!(running.wait_until(|| lines(&log) >= after), "it ended before the cable was pulled");
         bus.bodies[0].operator().pull_cable();

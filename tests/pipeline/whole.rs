@@ -27,7 +27,8 @@ fn from_the_rehearsal_camera_to_a_report() {
     session_is_whole(&at("session"));
     run(CAPTURE, dir.path(), ["verify", &text("session")]).ok();
 
-    let args = ["build", &path("recipe.yaml"), "--session", &text("session"), "--out", &text("dataset")].map(String::from);
+    let args =
+        ["build", &path("recipe.yaml"), "--session", &text("session"), "--out", &text("dataset")].map(String::from);
     run(SYNTH, dir.path(), args).ok();
     mixtures_add_up(&at("dataset"));
     run(SYNTH, dir.path(), ["verify", &text("dataset")]).ok();
@@ -115,7 +116,10 @@ fn mixtures_add_up(dir: &Path) {
         }
         assert!((sample.clipped - clipped as f64 / mixture.len() as f64).abs() < 1e-12, "sample {i}");
         assert!((0.8..=1.0).contains(&sample.drawn.alpha) && (0.1..=0.5).contains(&sample.drawn.beta));
-        let sources = (&dataset.backgrounds[sample.drawn.background as usize], &dataset.reflections[sample.drawn.reflection as usize]);
+        let sources = (
+            &dataset.backgrounds[sample.drawn.background as usize],
+            &dataset.reflections[sample.drawn.reflection as usize],
+        );
         assert_eq!((sources.0.split, sources.1.split), (sample.split, sample.split), "sample {i} crosses splits");
     }
 }
@@ -134,7 +138,8 @@ fn loss_fell(dir: &Path) {
 
 fn scores_are_there(json: &str, dataset: &Path) {
     let scores: serde_json::Value = serde_json::from_str(json).unwrap();
-    let tests = read_log::<Sample>(&dataset.join(SAMPLES_FILE)).unwrap().rows.iter().filter(|s| s.split == Split::Test).count();
+    let tests =
+        read_log::<Sample>(&dataset.join(SAMPLES_FILE)).unwrap().rows.iter().filter(|s| s.split == Split::Test).count();
     assert_eq!(scores["profile"], "native");
     assert_eq!(scores["n"], tests, "scores come from the test split");
     for key in ["ssim", "si", "psnr"] {

@@ -121,7 +121,6 @@ unsafe impl GlobalAlloc for Recycler {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use manifests::{
     Digest, FNumber, FocalLength,
     plan::{Light, Place, Subject},

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::{collections::HashSet, path::Path};
 
 use manifests::{io::parse_yaml, plan::Combine};

@@ -211,7 +211,6 @@ impl Manifest for SceneFile {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

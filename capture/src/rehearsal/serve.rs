@@ -71,7 +71,6 @@ fn obey(operator: &Operator, line: &str) -> Result<Option<String>, String> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -6,7 +6,6 @@ use super::{
     blocks::{Block, Builder, Pass},
     encoder::{Features, chain},
 };
-use crate::ops;
 
 /// The gradient decoder and the enhancement layers between it and IdecN.
 #[derive(Debug)]
@@ -56,7 +55,7 @@ impl GradientDecoder {
         let g3 = chain(&self.up3, &with(&g4, s3)?, pass)?;
         let g2 = chain(&self.up2, &with(&g3, s2)?, pass)?;
         let g1 = self.up1.forward(&with(&g2, s1)?, pass)?;
-        let gradient = ops::sigmoid(&self.contour.forward(&g1, pass)?)?;
+        let gradient = candle_nn::ops::sigmoid(&self.contour.forward(&g1, pass)?)?;
         let enhance = |i: usize, g: &Tensor| self.enhance[i].forward(g, pass);
         Ok(Guidance { gradient, enhanced: [enhance(0, &g5)?, enhance(1, &g4)?, enhance(2, &g3)?, enhance(3, &g2)?] })
     }

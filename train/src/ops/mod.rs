@@ -34,7 +34,7 @@ pub use conv_transpose2d::conv_transpose2d;
 pub use conv2d::conv2d;
 pub use l1::l1;
 pub use max_pool::max_pool2x2;
-pub use pointwise::{abs, relu, sigmoid};
+pub use pointwise::{abs, relu};
 pub(crate) use simd::wide;
 pub use similarity::{ssim, structure_index};
 pub use sobel::sobel_magnitude;

@@ -23,8 +23,6 @@ pub(super) trait Real: WithDType {
     fn up(self) -> f64;
     /// The nearest value to an `f64`.
     fn down(v: f64) -> Self;
-    /// e to the power `self`.
-    fn exp(self) -> Self;
 }
 
 macro_rules! impl_real {
@@ -47,10 +45,6 @@ macro_rules! impl_real {
             #[inline(always)]
             fn down(v: f64) -> Self {
                 v as Self
-            }
-            #[inline(always)]
-            fn exp(self) -> Self {
-                <$t>::exp(self)
             }
         }
     )*};

@@ -73,7 +73,7 @@ fn pooling_and_pointwise() {
     check("pooling", &[&[2, 2, 5, 4]], |x| ops::max_pool2x2(&x[0]));
     check("relu", &[&[3, 5]], |x| ops::relu(&x[0]));
     check("abs", &[&[3, 5]], |x| ops::abs(&x[0]));
-    check("sigmoid", &[&[3, 5]], |x| ops::sigmoid(&x[0]));
+    check("sigmoid", &[&[3, 5]], |x| candle_nn::ops::sigmoid(&x[0]));
 }
 
 #[test]

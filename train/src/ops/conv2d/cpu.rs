@@ -1,11 +1,13 @@
 //! Convolution on the CPU.
 
 use candle_core::{CpuStorage, Layout, Result, Shape};
+use rayon::prelude::*;
 
 use super::Geometry;
 use crate::ops::patches::{Images, Patches, conv_taps};
 use crate::ops::product::{self, Matrix, Rows};
 use crate::ops::real::{Real, slice, stored};
+use crate::ops::simd::wide;
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
 
@@ -36,13 +38,20 @@ struct Exchanged<'a, T> {
 
 impl<T: Real> Rows<T> for Exchanged<'_, T> {
     fn fill(&self, row: usize, first: usize, out: &mut [T]) {
-        let (mut o, mut e, mut done) = (first / self.area, first % self.area, 0);
-        while done < out.len() {
-            let len = (self.area - e).min(out.len() - done);
-            let from = &self.filters[(o * self.channels + row) * self.area + e..][..len];
-            // A call for a few values would take longer than the values.
-            out[done..done + len].iter_mut().zip(from).for_each(|(t, f)| *t = *f);
-            (o, e, done) = (o + 1, 0, done + len);
+        let (o, begun) = (first / self.area, first % self.area);
+        let filter = |o: usize| &self.filters[(o * self.channels + row) * self.area..][..self.area];
+        let (head, out) = out.split_at_mut(((self.area - begun) % self.area).min(out.len()));
+        head.copy_from_slice(&filter(o)[begun..][..head.len()]);
+        let o = o + usize::from(begun > 0);
+        for (i, to) in out.chunks_mut(self.area).enumerate() {
+            let from = filter(o + i);
+            // Lengths known here become a few moves: a call for nine values would take longer than the values.
+            match to.len() {
+                1 => to[0] = from[0],
+                9 => to.copy_from_slice(&from[..9]),
+                25 => to.copy_from_slice(&from[..25]),
+                len => to.copy_from_slice(&from[..len]),
+            }
         }
     }
 }
@@ -57,6 +66,28 @@ pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>)
     let images = Images { data, samples: d.n, planes: d.out, height: d.out_h(), width: d.out_w() };
     let patches = Patches::new(images, (d.h, d.w), taps);
     Ok(stored(product::forward(&filters, d.c, None, &patches), (d.n, d.c, d.h, d.w)))
+}
+
+/// Partial sums side by side, so that additions do not wait for each other. Fixed: it sets the order of the sums.
+const LANES: usize = 16;
+
+/// The sum of a plane, in an order that its length alone sets.
+#[inline(always)]
+fn sum<T: Real>(plane: &[T]) -> f64 {
+    let mut sums = [0f64; LANES];
+    for block in plane.chunks(LANES) {
+        sums.iter_mut().zip(block).for_each(|(s, v)| *s += v.up());
+    }
+    sums.iter().sum()
+}
+
+/// The sum of each channel over samples and pixels.
+pub(super) fn bias_gradient<T: Real>(g: Stored<'_>) -> Result<(CpuStorage, Shape)> {
+    let (n, c, h, w) = g.1.shape().dims4()?;
+    let g = slice::<T>(g.0, g.1)?;
+    let plane = |sample: usize, channel: usize| &g[(sample * c + channel) * h * w..][..h * w];
+    let channels = (0..c).into_par_iter().map(|channel| (0..n).map(|i| wide(sum, plane(i, channel))).sum::<f64>());
+    Ok(stored(channels.map(T::down).collect(), c))
 }
 
 pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>) -> Result<(CpuStorage, Shape)> {

@@ -2,7 +2,7 @@
 
 mod cpu;
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::real::{check_types, dims4, with_real};
 
@@ -121,8 +121,21 @@ impl CustomOp3 for Convolution {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let g = g.contiguous()?;
         let (gx, gw) = self.gradients(x, w, &g)?;
-        let gb = bias.track_op().then(|| g.sum((0, 2, 3))).transpose()?;
+        let gb = bias.track_op().then(|| g.apply_op1_no_bwd(&BiasGradient)).transpose()?;
         Ok((gx, gw, gb))
+    }
+}
+
+/// Gradient of the result to gradient of the bias.
+struct BiasGradient;
+
+impl CustomOp1 for BiasGradient {
+    fn name(&self) -> &'static str {
+        "conv2d bias gradient"
+    }
+
+    fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
+        with_real!("conv2d", g, T => cpu::bias_gradient::<T>((g, lg)))
     }
 }
 

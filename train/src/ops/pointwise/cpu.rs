@@ -17,7 +17,6 @@ pub(super) fn forward<T: Real>(op: Pointwise, x: Stored<'_>) -> Result<(CpuStora
     let y = match op {
         Pointwise::Relu => map(values, |v| if v < T::ZERO { T::ZERO } else { v }),
         Pointwise::Abs => map(values, |v| if v < T::ZERO { T::ZERO - v } else { v }),
-        Pointwise::Sigmoid => map(values, |v| T::ONE / (T::ONE + (T::ZERO - v).exp())),
     };
     Ok(stored(y, x.1.shape().clone()))
 }
@@ -28,7 +27,6 @@ pub(super) fn gradient<T: Real>(op: Pointwise, known: Stored<'_>, g: Stored<'_>)
     let gx = match op {
         Pointwise::Relu => map2(values, g, |y, g| if y <= T::ZERO { T::ZERO } else { g }),
         Pointwise::Abs => map2(values, g, |x, g| g * sign(x)),
-        Pointwise::Sigmoid => map2(values, g, |y, g| g * y * (T::ONE - y)),
     };
     Ok(stored(gx, shape))
 }

@@ -1,4 +1,4 @@
-//! ReLU, absolute value and sigmoid.
+//! ReLU and absolute value.
 
 mod cpu;
 
@@ -16,11 +16,6 @@ pub fn abs(x: &Tensor) -> Result<Tensor> {
     apply(x, Pointwise::Abs)
 }
 
-/// `1 / (1 + exp(-x))`, of any shape.
-pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    apply(x, Pointwise::Sigmoid)
-}
-
 fn apply(x: &Tensor, op: Pointwise) -> Result<Tensor> {
     check_types(op.name(), &[("x", x)])?;
     x.contiguous()?.apply_op1(op)
@@ -30,7 +25,6 @@ fn apply(x: &Tensor, op: Pointwise) -> Result<Tensor> {
 enum Pointwise {
     Relu,
     Abs,
-    Sigmoid,
 }
 
 impl CustomOp1 for Pointwise {
@@ -38,7 +32,6 @@ impl CustomOp1 for Pointwise {
         match self {
             Self::Relu => "relu",
             Self::Abs => "abs",
-            Self::Sigmoid => "sigmoid",
         }
     }
 

@@ -61,6 +61,21 @@ pub trait Camera {
     /// # Errors
     /// [`Error`], of kind [`Kind::Disk`] when it cannot be written here.
     fn download(&mut self, file: &CardFile, to: &Path) -> Result<Digest, Error>;
+    /// A live-view frame, JPEG; the first one begins live view.
+    ///
+    /// # Errors
+    /// [`Error`].
+    fn preview(&mut self) -> Result<Vec<u8>, Error>;
+    /// Turns the focus ring by motor steps, nearer below zero and farther above; in live view only.
+    ///
+    /// # Errors
+    /// [`Error`], of kind [`Kind::OutOfFocus`] at the end of the ring.
+    fn focus(&mut self, steps: i32) -> Result<(), Error>;
+    /// Ends live view.
+    ///
+    /// # Errors
+    /// [`Error`].
+    fn end_preview(&mut self) -> Result<(), Error>;
 }
 
 /// Who a camera is.

@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     Error,
     camera::{Address, host},
-    coverage, doctor, preview, rehearsal, review, shoot, signals, verify,
+    coverage, doctor, live, preview, rehearsal, review, shoot, signals, verify,
 };
 
 /// Tethers a camera and shoots reflection photographs in sweeps.
@@ -56,6 +56,8 @@ enum Command {
         #[arg(long)]
         real_time: bool,
     },
+    /// Shoot a plan as `run` does, with a page on loopback: live view, focus, prompts, progress.
+    Live(live::Args),
     /// List a plan's shots and prompts with time and space; with --camera, check every value against the body's choices.
     Plan {
         /// The plan, YAML.
@@ -163,6 +165,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             Ok(shoot::run(&shoot::Job { plan, session, camera, yes, json, faults, real_time })?)
         }
+        Command::Live(args) => Ok(live::run(args)?),
         Command::Plan { plan, camera, json } => Ok(preview::show(&plan, None, camera.as_ref(), json)?),
         Command::Verify { session, json } => Ok(verify::verify(&session, json)?),
         Command::Review { session, out } => Ok(review::write(&session, out)?),

@@ -13,6 +13,7 @@ mod doctor;
 mod error;
 mod exif;
 mod journal;
+mod live;
 mod operator;
 pub mod plan;
 mod preflight;

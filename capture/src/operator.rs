@@ -8,7 +8,10 @@ use std::{
 
 use manifests::plan::{Plan, Scene, Subject};
 
-use crate::{Error, plan::Setup, progress::Progress, rehearsal, signals::Stop};
+use crate::{Error, live::Board, plan::Setup, progress::Progress, rehearsal, signals::Stop};
+
+/// What is done while nobody has answered yet.
+pub(crate) type Meanwhile<'a> = dyn FnMut() -> Duration + 'a;
 
 /// Who moves the set.
 pub(crate) struct Operator {
@@ -40,39 +43,65 @@ impl Operator {
         self.answers.is_some()
     }
 
-    /// Tells what to do, and waits until it is done.
-    pub(crate) fn arrange(
-        &self,
-        plan: &Plan,
-        from: Option<&Setup>,
-        to: &Setup,
-        p: &Progress,
-        stop: &Stop,
-    ) -> Result<(), Error> {
+    /// What to do for the next setup. The simulated hands have done it when this returns, so that live view shows it; a
+    /// lens that stays at its scene keeps its focus.
+    pub(crate) fn arrange(&self, plan: &Plan, from: Option<&Setup>, to: &Setup) -> String {
         let scene = plan.scenes.iter().find(|s| s.id == to.scene);
-        self.confirm(&instructions(scene, from, to), p, stop)?;
         if let Some(set) = &self.set {
-            scene.map_or_else(|| set.set_scene(to.scene.as_str()), |s| set.set_planned_scene(s));
+            if from.is_none_or(|f| f.scene != to.scene) {
+                scene.map_or_else(|| set.set_scene(to.scene.as_str()), |s| set.set_planned_scene(s));
+            }
             set.set_subject(to.subject);
             if let Some(mm) = to.focal_length {
                 set.set_focal_length(mm.get());
             }
         }
-        Ok(())
+        instructions(scene, from, to)
     }
 
-    /// Shows a prompt and waits for Enter.
-    pub(crate) fn confirm(&self, prompt: &str, progress: &Progress, stop: &Stop) -> Result<(), Error> {
+    /// Shows a prompt and waits for Enter, or for the page's button; `meanwhile` is done again and again, and answers
+    /// how long to wait before the next time.
+    pub(crate) fn confirm(
+        &self,
+        prompt: &str,
+        progress: &Progress,
+        stop: &Stop,
+        meanwhile: &mut Meanwhile<'_>,
+    ) -> Result<(), Error> {
         let Some(answers) = &self.answers else {
             progress.prompt(prompt);
             return stop.check();
         };
         progress.prompt(&format!("{prompt}  [Enter when done, Ctrl-C to stop here]"));
+        let board = progress.board();
+        if let Some(board) = board {
+            board.open_prompt(prompt);
+        }
+        let answered = self.wait(answers, board, stop, meanwhile);
+        if let Some(board) = board {
+            board.close_prompt();
+        }
+        answered
+    }
+
+    fn wait(
+        &self,
+        answers: &Receiver<String>,
+        board: Option<&Board>,
+        stop: &Stop,
+        meanwhile: &mut Meanwhile<'_>,
+    ) -> Result<(), Error> {
         loop {
             stop.check()?;
-            match answers.recv_timeout(Duration::from_millis(50)) {
+            if board.is_some_and(Board::is_confirmed) {
+                return Ok(());
+            }
+            let pause = meanwhile();
+            match answers.recv_timeout(pause) {
                 Ok(_) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
+                // No terminal, but a page.
+                Err(RecvTimeoutError::Disconnected) if board.is_some() => std::thread::sleep(pause),
                 Err(RecvTimeoutError::Disconnected) => {
                     let how = if std::io::stdin().is_terminal() { "" } else { ", as the input is no terminal" };
                     return Err(Error::Input(format!(

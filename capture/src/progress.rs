@@ -3,18 +3,26 @@
 
 use std::{
     io::{IsTerminal, Write},
+    sync::Arc,
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use manifests::session::Shot;
+use manifests::{plan::Plan, session::Shot};
 use serde::Serialize;
+
+use crate::{
+    live::{Board, Current},
+    plan::PlannedShot,
+};
 
 /// Where progress goes. Messages go to the standard error, results to the standard output.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     json: bool,
     total: usize,
+    /// What a page shows, where there is one.
+    board: Option<Arc<Board>>,
 }
 
 /// How a run ended.
@@ -52,11 +60,32 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { bar, json, total }
+        Self { bar, json, total, board: None }
+    }
+
+    /// Shown on a page, too.
+    pub(crate) fn on(mut self, board: Option<Arc<Board>>, done: usize) -> Self {
+        if let Some(board) = &board {
+            board.begin(self.total, done);
+        }
+        self.board = board;
+        self
+    }
+
+    /// What a page shows, where there is one.
+    pub(crate) fn board(&self) -> Option<&Board> {
+        self.board.as_deref()
     }
 
     /// A message.
     pub(crate) fn note(&self, text: &str) {
+        if let Some(board) = &self.board {
+            board.note(text);
+        }
+        self.line_of_text(text);
+    }
+
+    fn line_of_text(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
             None => eprintln!("{text}"),
@@ -65,11 +94,26 @@ impl Progress {
 
     /// What the operator is to do.
     pub(crate) fn prompt(&self, text: &str) {
-        self.note(&format!("> {text}"));
+        self.line_of_text(&format!("> {text}"));
+    }
+
+    /// A shot begins.
+    pub(crate) fn begin(&self, shot: &PlannedShot, plan: &Plan) {
+        if let Some(board) = &self.board {
+            board.shooting(Current {
+                index: shot.index,
+                scene: shot.scene(plan).id.to_string(),
+                subject: shot.subject,
+                settings: shot.settings,
+            });
+        }
     }
 
     /// A shot is stored.
     pub(crate) fn shot(&self, shot: &Shot, done: usize) {
+        if let Some(board) = &self.board {
+            board.stored(shot, done);
+        }
         let path = shot.files.first().map_or("", |f| f.path.as_str());
         let figures = shot.quality.map_or(String::new(), |q| {
             format!("  level {:.3}, clipped {:.1} %, sharpness {:.1e}", q.level, 100.0 * q.clipped, q.sharpness)
@@ -89,6 +133,9 @@ impl Progress {
 
     /// The end.
     pub(crate) fn end(&self, summary: &Summary) {
+        if let Some(board) = &self.board {
+            board.summary(summary);
+        }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -39,7 +39,7 @@ pub(crate) fn write(root: &Path, out: Option<PathBuf>) -> Result<(), Error> {
 }
 
 /// What is odd about a shot, in words.
-fn remarks(shot: &Shot, all: &[Shot]) -> Vec<String> {
+pub(crate) fn remarks(shot: &Shot, all: &[Shot]) -> Vec<String> {
     let mut words = shot.disagreements.clone();
     let Some(q) = shot.quality else { return words };
     if q.clipped > CLIPPED {
@@ -71,8 +71,8 @@ fn card(root: &Path, shot: &Shot, remarks: &[String]) -> Markup {
             data-index=(shot.index) data-level=(figure(|q| q.level)) data-clipped=(figure(|q| q.clipped))
             data-sharpness=(figure(|q| q.sharpness)) data-subject=(shot.subject) data-scene=(shot.scene)
         {
-            @match thumbnail(root, shot) {
-                Some(uri) => img src=(uri) alt=(shot.key) loading="lazy";,
+            @match thumbnail(root, shot, THUMBNAIL) {
+                Some(jpeg) => img src=(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg))) alt=(shot.key) loading="lazy";,
                 None => div class="none" { "no picture" },
             }
             figcaption {
@@ -89,16 +89,16 @@ fn card(root: &Path, shot: &Shot, remarks: &[String]) -> Markup {
     }
 }
 
-/// A small JPEG of a shot as a data URI; none where its file cannot be read or shown.
-fn thumbnail(root: &Path, shot: &Shot) -> Option<String> {
+/// A small JPEG of a shot, `width` pixels wide; none where its file cannot be read or shown.
+pub(crate) fn thumbnail(root: &Path, shot: &Shot, width: u32) -> Option<Vec<u8>> {
     let picture = qc::decode(&std::fs::read(shot.files.first()?.path.under(root)).ok()?).ok()?;
-    let height = (THUMBNAIL * picture.height()).div_ceil(picture.width().max(1)).max(1);
+    let height = (width * picture.height()).div_ceil(picture.width().max(1)).max(1);
     // Two steps: a box filter by whole factors is as good here as a wide kernel, and much faster.
-    let small = image::imageops::thumbnail(&picture, 2 * THUMBNAIL, 2 * height);
-    let small = image::imageops::resize(&small, THUMBNAIL, height, FilterType::Triangle);
+    let small = image::imageops::thumbnail(&picture, 2 * width, 2 * height);
+    let small = image::imageops::resize(&small, width, height, FilterType::Triangle);
     let mut bytes = Cursor::new(Vec::new());
     small.write_to(&mut bytes, ImageFormat::Jpeg).ok()?;
-    Some(format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes.into_inner())))
+    Some(bytes.into_inner())
 }
 
 fn page(session: &Session, cards: &[Markup], marked: usize) -> Markup {

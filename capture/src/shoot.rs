@@ -4,6 +4,7 @@ mod take;
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,7 @@ use crate::{
     Error,
     camera::{Address, Camera, Setting},
     journal::Journal,
+    live::{Board, View},
     operator::Operator,
     plan::{self, PlannedShot, Setup},
     preflight,
@@ -48,13 +50,17 @@ pub struct Job {
 /// # Errors
 /// [`Error`]; what was stored stays, and the same call continues behind it.
 pub fn run(job: &Job) -> Result<(), Error> {
-    let stop = Stop::listen()?;
+    run_watched(job, &Stop::listen()?, None)
+}
+
+/// As [`run`], with what a page shows and a stop that others may ask for.
+pub(crate) fn run_watched(job: &Job, stop: &Stop, board: Option<Arc<Board>>) -> Result<(), Error> {
     let plan: Plan = read_yaml(&job.plan)?;
     let shots = plan::list(&plan);
     let folder = Folder::open(&job.session, &plan)?;
     let mut journal = Journal::open(&folder.root)?;
     let pending: Vec<&PlannedShot> = shots.iter().filter(|s| !journal.is_done(&s.key)).collect();
-    let progress = Progress::new(job.json, shots.len(), journal.done());
+    let progress = Progress::new(job.json, shots.len(), journal.done()).on(board, journal.done());
     let (begun, done_before) = (Instant::now(), journal.done());
     let mut summary = Summary {
         planned: shots.len(),
@@ -75,11 +81,11 @@ pub fn run(job: &Job) -> Result<(), Error> {
     let card = folder.root.join(".rehearsal-card");
     let mut tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time)?;
     let operator = Operator::new(job.yes, tether.set());
-    ready(job, &plan, &pending, &mut tether, &progress, &stop)?;
-    let who = tether.steadily(&progress, &stop, |c| c.identity())?;
+    ready(job, &plan, &pending, &mut tether, &progress, stop)?;
+    let who = tether.steadily(&progress, stop, |c| c.identity())?;
     folder.begin(&plan, job.camera.kind(), &who)?;
 
-    let mut shooter = Shooter::new(&plan, job, &folder.root, tether, &progress, &stop);
+    let mut shooter = Shooter::new(&plan, job, &folder.root, tether, &progress, stop);
     let ended = shooter.shoot_all(&pending, &operator, &mut journal, &mut summary);
     summary.stored = journal.done();
     summary.shot = journal.done() - done_before;
@@ -109,6 +115,10 @@ impl Shooter<'_> {
             setup = Some(next);
             for shot in group {
                 self.stop.check()?;
+                if self.progress.board().is_some_and(Board::take_pause) {
+                    self.confirm(operator, "Paused. Nothing is shot until you go on.")?;
+                }
+                self.progress.begin(shot, self.plan);
                 let record = self.take_and_store(shot, journal, summary)?;
                 journal.record(&record)?;
                 self.progress.shot(&record, journal.done());
@@ -125,7 +135,7 @@ impl Shooter<'_> {
         to: &Setup,
         group: &[&PlannedShot],
     ) -> Result<(), Error> {
-        operator.arrange(self.plan, from, to, self.progress, self.stop)?;
+        self.confirm(operator, &operator.arrange(self.plan, from, to))?;
         let mut zoom = self.ask(|c| c.settings())?.focal_length_mm;
         while let (Some(wanted), Some(stands)) = (to.focal_length, zoom)
             && !plan::same_focal_length(wanted, stands)
@@ -134,12 +144,20 @@ impl Shooter<'_> {
             if !operator.is_person() {
                 return Err(Error::Failed(format!("{words}: with --yes nobody turns the ring")));
             }
-            operator.confirm(&format!("No: {words}. Turn the zoom ring."), self.progress, self.stop)?;
+            self.confirm(operator, &format!("No: {words}. Turn the zoom ring."))?;
             zoom = self.ask(|c| c.settings())?.focal_length_mm;
         }
         let choices = self.ask(|c| c.choices())?;
         plan::check(self.plan_path, group, &choices, zoom.or(to.focal_length))?;
         wait(Duration::from_secs_f64(self.plan.camera.settle_seconds), self.stop)
+    }
+
+    /// Shows a prompt, with live view where a page watches, and waits for the answer.
+    fn confirm(&mut self, operator: &Operator, prompt: &str) -> Result<(), Error> {
+        let mut view = View::new(self.progress.board());
+        let answered = operator.confirm(prompt, self.progress, self.stop, &mut || view.show(&mut self.tether));
+        view.close(&mut self.tether);
+        answered
     }
 }
 

@@ -32,6 +32,11 @@ impl Stop {
         Ok(Self(stop))
     }
 
+    /// Asks for a stop, as the first Ctrl-C does.
+    pub(crate) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     /// Whether to stop.
     pub(crate) fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)

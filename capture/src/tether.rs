@@ -84,6 +84,12 @@ impl Tether {
         Ok(self.host.insert(host))
     }
 
+    /// Opens a camera that was lost again, once.
+    pub(crate) fn try_again(&mut self) -> Result<(), camera::Error> {
+        self.host = None;
+        self.connect().map(drop)
+    }
+
     /// Asks the camera once: for what must not happen twice.
     pub(crate) fn once<T>(
         &mut self,

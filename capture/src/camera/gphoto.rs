@@ -27,6 +27,8 @@ mod key {
     pub(super) const QUALITY: &str = "imagequality";
     pub(super) const TARGET: &str = "capturetarget";
     pub(super) const FOCAL_LENGTH: &str = "focallength";
+    pub(super) const FOCUS: &str = "manualfocusdrive";
+    pub(super) const LIVE_VIEW: &str = "viewfinder";
 }
 
 /// The last words of libgphoto2: its error codes say less ("Unspecified error" for a full card).
@@ -311,6 +313,26 @@ impl Camera for Body {
         let write = || File::create_new(to)?.write_all(&bytes);
         write().map_err(|e| Error::new(Kind::Disk, format!("{}: cannot write: {e}", to.display())))?;
         Ok(Digest::of(&bytes))
+    }
+
+    fn preview(&mut self) -> Result<Vec<u8>, Error> {
+        let what = "show live view";
+        let frame = self.camera.capture_preview().wait().map_err(|e| said(what, &e))?;
+        Ok(frame.get_data(&self.camera).wait().map_err(|e| said(what, &e))?.into())
+    }
+
+    fn focus(&mut self, steps: i32) -> Result<(), Error> {
+        let Widget::Range(w) = self.widget(key::FOCUS)? else {
+            return Err(Error::new(Kind::Refused, "the body does not let a program turn its focus ring"));
+        };
+        w.set_value(steps as f32);
+        self.camera.set_config(&w).wait().map_err(|e| said("turn the focus ring", &e))
+    }
+
+    fn end_preview(&mut self) -> Result<(), Error> {
+        let Widget::Toggle(w) = self.widget(key::LIVE_VIEW)? else { return Ok(()) };
+        w.set_toggled(false);
+        self.camera.set_config(&w).wait().map_err(|e| said("end live view", &e))
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use manifests::{Digest, Shutter, session::Settings};
 use tempfile::TempDir;
 
@@ -197,6 +198,16 @@ impl Camera for Host {
         let patience = SHORT + Duration::from_secs(file.bytes / BYTES_PER_SECOND);
         ask!(self, Request::Download { file: file.clone(), to: to.to_path_buf() }, patience, Digest)
     }
+    fn preview(&mut self) -> Result<Vec<u8>, Error> {
+        let text = ask!(self, Request::Preview, SHORT, Frame)?;
+        STANDARD.decode(text).map_err(|e| Error::new(Kind::Gone, format!("the camera's process sent no frame: {e}")))
+    }
+    fn focus(&mut self, steps: i32) -> Result<(), Error> {
+        self.call(&Request::Focus { steps }, SHORT).map(drop)
+    }
+    fn end_preview(&mut self) -> Result<(), Error> {
+        self.call(&Request::EndPreview, SHORT).map(drop)
+    }
 }
 
 /// The child's side: answers questions from stdin until it is told to close, or until the parent is gone.
@@ -265,6 +276,9 @@ fn ask_body(request: Request, body: &mut Body) -> Result<Answer, Error> {
         Request::Card => body.card().map(Answer::Files),
         Request::Shoot { shutter, files } => body.shoot(shutter, files).map(Answer::Files),
         Request::Download { file, to } => body.download(&file, &to).map(Answer::Digest),
+        Request::Preview => body.preview().map(|jpeg| Answer::Frame(STANDARD.encode(jpeg))),
+        Request::Focus { steps } => body.focus(steps).map(|()| Answer::Done),
+        Request::EndPreview => body.end_preview().map(|()| Answer::Done),
         Request::Open { .. } | Request::List | Request::Close => Ok(Answer::Done),
     }
 }

@@ -1,5 +1,5 @@
 //! What the program and the process that holds the camera say to each other: one JSON line each way. Pictures do not
-//! pass: the holder writes them to a path that it is given.
+//! pass: the holder writes them to a path that it is given. Live-view frames, a hundredth of their size, do.
 
 use std::path::PathBuf;
 
@@ -32,6 +32,12 @@ pub(crate) enum Request {
     Shoot { shutter: Shutter, files: usize },
     /// [`super::Camera::download`].
     Download { file: CardFile, to: PathBuf },
+    /// [`super::Camera::preview`].
+    Preview,
+    /// [`super::Camera::focus`].
+    Focus { steps: i32 },
+    /// [`super::Camera::end_preview`].
+    EndPreview,
     /// Leaves the camera as found and ends.
     Close,
 }
@@ -56,6 +62,8 @@ pub(crate) enum Answer {
     Files(Vec<CardFile>),
     /// To [`Request::Download`].
     Digest(Digest),
+    /// To [`Request::Preview`]: the JPEG, in base64.
+    Frame(String),
     /// Not done.
     Error(Error),
 }

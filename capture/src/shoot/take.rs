@@ -32,7 +32,7 @@ pub(super) struct Shooter<'a> {
     pub(super) plan: &'a Plan,
     pub(super) plan_path: &'a Path,
     root: &'a Path,
-    tether: Tether,
+    pub(super) tether: Tether,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
 }

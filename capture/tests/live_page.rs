@@ -7,6 +7,9 @@ mod support;
 use live_support::{Live, chromium::Chromium};
 use support::{Bench, PLAN, SHOTS, ending};
 
+/// Whether a prompt waits.
+const READY: &str = "document.getElementById('confirm')?.disabled === false";
+
 /// Whether the picture in a canvas has more than one colour.
 fn painted(id: &str) -> String {
     format!(
@@ -31,7 +34,7 @@ fn a_session_is_clicked_through_from_the_first_prompt_to_the_last_shot() {
     browser.open(&live.address);
 
     // The first prompt with live view: frames come, and are measured.
-    browser.until("!document.getElementById('confirm')?.disabled");
+    browser.until(READY);
     assert!(browser.text("words").starts_with("Go to scene hall. Put the glass before the lens and hang the black"));
     assert!(bench.shots().is_empty(), "nothing is shot before the prompt is answered");
     browser.until("Number(document.getElementById('view').dataset.frames) > 5");
@@ -73,7 +76,7 @@ fn a_session_is_clicked_through_from_the_first_prompt_to_the_last_shot() {
             "document.getElementById('confirm').disabled || document.getElementById('confirm').dataset.prompt !== {id}"
         ));
         if prompts == 5 {
-            browser.until("!document.getElementById('confirm').disabled");
+            browser.until(READY);
             browser.until("document.getElementById('blank').hidden && document.getElementById('last').complete");
             assert!(browser.value("document.getElementById('last').naturalWidth").as_u64() > Some(100));
             assert!(browser.text("lastfigures").starts_with("level 0."));
@@ -113,7 +116,7 @@ fn stop_ends_with_everything_saved_and_the_page_says_so() {
     let bench = Bench::new(PLAN);
     let live = Live::start(&bench, &[]);
     browser.open(&live.address);
-    browser.until("!document.getElementById('confirm')?.disabled");
+    browser.until(READY);
     browser.click("#confirm");
     browser.until("Number(document.getElementById('done').textContent) >= 1");
     browser.click("#stop");
@@ -131,7 +134,7 @@ fn stop_ends_with_everything_saved_and_the_page_says_so() {
     // The same command again, at a new address, goes on behind what is stored.
     let live = Live::start(&bench, &[]);
     browser.open(&live.address);
-    browser.until("!document.getElementById('confirm')?.disabled");
+    browser.until(READY);
     assert_eq!(browser.text("done"), stored.to_string());
     let (_, last) = live.confirm_all();
     assert_eq!(last["done"], SHOTS);

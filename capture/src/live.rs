@@ -2,12 +2,18 @@
 //! prompts, turns the focus and follows the plan.
 
 mod board;
+mod http;
 mod pace;
 mod server;
 mod shown;
 mod view;
 
-use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use manifests::{plan::Plan, read_yaml};
 
@@ -19,8 +25,8 @@ pub(crate) use view::View;
 
 /// How long a request is held open that waits for news.
 const HOLD: Duration = Duration::from_secs(2);
-/// How long the end of a session is still served to the pages that are open.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the end of a session is still served to the pages that are open, at least and at the most.
+const FAREWELL: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 
 /// A session with a page.
 #[derive(Debug, clap::Args)]
@@ -61,8 +67,8 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     let stop = Stop::listen()?;
     let plan: Plan = read_yaml(&args.plan)?;
     let board = Arc::new(Board::new(plan.name.to_string(), args.session.clone()));
-    let address = server::start(args.port, &board, &stop)?;
-    announce(&address, args.json);
+    let page = server::start(args.port, &board, &stop)?;
+    announce(&page.address, args.json);
     let job = shoot::Job {
         plan: args.plan,
         session: args.session,
@@ -77,7 +83,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
     if args.stay {
         stay(&ended, &stop);
     } else if board.has_pages() {
-        std::thread::sleep(FAREWELL);
+        farewell(&page);
     }
     ended
 }
@@ -90,6 +96,14 @@ fn announce(address: &str, json: bool) {
         false => writeln!(out, "Open this page on this computer: {address}"),
     };
     let _ = out.flush();
+}
+
+/// Lets the pages that are open fetch how it ended, with the last shot's picture.
+fn farewell(page: &server::Page) {
+    let begun = Instant::now();
+    while begun.elapsed() < FAREWELL[0] || (page.requests() > 0 && begun.elapsed() < FAREWELL[1]) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Serves on until a stop is asked for; one that was asked for already holds.

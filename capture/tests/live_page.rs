@@ -92,6 +92,7 @@ fn a_session_is_clicked_through_from_the_first_prompt_to_the_last_shot() {
     assert_eq!(prompts, 7, "two scenes: two zooms of reflections each, the background, and in the first the mixture");
     assert_eq!(browser.text("words"), format!("Complete: {SHOTS} of {SHOTS} shots are stored."));
     assert_eq!(browser.text("done"), SHOTS.to_string());
+    browser.until("document.getElementById('last').className === ''");
     picture(&mut browser, "complete");
     let (code, message) = ending(&live.end());
     assert_eq!(code, 0, "{message}");

@@ -81,7 +81,10 @@ function showLast(last) {
   $("lastpanel").hidden = !last;
   if (!last) return;
   const src = `last.jpg?shot=${last.index}`;
-  if (!$("last").src.endsWith(src)) $("last").src = src;
+  if (!$("last").src.endsWith(src)) {
+    $("last").src = src;
+    $("last").className = "old"; // another shot's picture until this one's is here
+  }
   text("lastwords", settings(last.settings));
   const figures = [];
   if (last.level !== null) figures.push(`level ${last.level.toFixed(3)}`);
@@ -90,6 +93,8 @@ function showLast(last) {
   text("lastfigures", figures.join(" · "));
   $("remarks").replaceChildren(...last.remarks.map(item));
 }
+
+$("last").addEventListener("load", () => { $("last").className = ""; });
 
 const item = (words) => Object.assign(document.createElement("li"), { textContent: words });
 const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".");
@@ -239,8 +244,13 @@ function blank() {
 }
 
 $("view").addEventListener("click", (e) => {
-  const box = $("view").getBoundingClientRect();
-  if (!pressed("magnify")) centre = [(e.clientX - box.left) / box.width, (e.clientY - box.top) / box.height];
+  // The picture lies within the canvas's box with a margin on two sides.
+  const box = $("view").getBoundingClientRect(), { width, height } = $("view");
+  const scale = Math.min(box.width / width, box.height / height);
+  if (!pressed("magnify")) {
+    centre = [(e.clientX - box.left - box.width / 2) / (width * scale) + 0.5,
+      (e.clientY - box.top - box.height / 2) / (height * scale) + 0.5];
+  }
   toggle("magnify");
   paint();
 });

@@ -62,8 +62,15 @@ impl Live {
         serde_json::from_slice(&self.ask("GET", "state?after=0").body).unwrap()
     }
 
+    /// A live-view frame behind number `after` and its number; none when none comes for a while.
+    pub(crate) fn frame(&self, after: u64) -> Option<(u64, Vec<u8>)> {
+        let reply = self.ask("GET", &format!("frame?after={after}"));
+        let number = reply.head.lines().find_map(|l| l.strip_prefix("X-Frame: "))?;
+        Some((number.parse().unwrap(), reply.body))
+    }
+
     /// The state once something holds of it.
-    pub(crate) fn once(&self, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn once(&self, mut holds: impl FnMut(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let state = self.state();
@@ -75,10 +82,15 @@ impl Live {
         }
     }
 
-    /// Confirms every prompt without a browser, from `from` on, until the session ends; answers the prompts and the last
+    /// Confirms every prompt without a browser until the session ends; answers the prompts and the last
     /// state.
     pub(crate) fn confirm_all(&self) -> (Vec<String>, Value) {
-        let (mut prompts, mut answered) = (Vec::new(), 0);
+        self.confirm_after(0)
+    }
+
+    /// As [`Live::confirm_all`], behind the prompt `answered`.
+    pub(crate) fn confirm_after(&self, mut answered: u64) -> (Vec<String>, Value) {
+        let mut prompts = Vec::new();
         loop {
             let open = |s: &Value| s["prompt"]["id"].as_u64().is_some_and(|id| id > answered);
             let state = self.once(|s| s["phase"] == "ended" || open(s));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use manifests::session::Shot;
+use manifests::session::{Shot, Unplanned};
 use serde::Serialize;
 
 /// Where progress goes. Messages go to the standard error, results to the standard output.
@@ -30,6 +30,10 @@ pub(crate) struct Summary {
     pub(crate) rescued: usize,
     /// Of these, shots whose settings disagree.
     pub(crate) disagreements: usize,
+    /// Photographs from the body's own button, taken in by this run.
+    pub(crate) unplanned: usize,
+    /// Shots after which the hook failed.
+    pub(crate) hook_failures: usize,
     /// Bytes stored by this run.
     pub(crate) bytes: u64,
     /// Seconds of this run.
@@ -87,6 +91,15 @@ impl Progress {
         }
     }
 
+    /// A photograph that nobody planned is stored.
+    pub(crate) fn unplanned(&self, photograph: &Unplanned) {
+        if self.json {
+            self.line(&serde_json::json!({ "unplanned": photograph }));
+        }
+        let path = photograph.files.first().map_or("", |f| f.path.as_str());
+        self.note(&format!("{path}: from the body's own button, beside the plan"));
+    }
+
     /// The end.
     pub(crate) fn end(&self, summary: &Summary) {
         if let Some(bar) = &self.bar {
@@ -100,10 +113,17 @@ impl Progress {
                 0 => String::new(),
                 n => format!(", {n} of them found on the card"),
             };
+            let mut more = String::new();
+            if summary.unplanned > 0 {
+                more += &format!("; {} more from the body's own button", summary.unplanned);
+            }
+            if summary.hook_failures > 0 {
+                more += &format!("; the hook failed {} times", summary.hook_failures);
+            }
             // The pipe's reader may be gone: the session is complete all the same.
             let _ = writeln!(
                 out,
-                "{} of {} shots stored ({} in this run{rescued}, {} in {}), {} with disagreements",
+                "{} of {} shots stored ({} in this run{rescued}, {} in {}), {} with disagreements{more}",
                 summary.stored,
                 summary.planned,
                 summary.shot,

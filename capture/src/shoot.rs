@@ -1,6 +1,8 @@
 //! The main path: plan, prompt, set, read back, shoot, download, verify, record.
 
+mod keep;
 mod take;
+mod unplanned;
 
 use std::{
     path::PathBuf,
@@ -24,6 +26,8 @@ use crate::{
 };
 use take::Shooter;
 
+pub(crate) use unplanned::FOLDER as UNPLANNED_FOLDER;
+
 /// A session to shoot.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -41,6 +45,8 @@ pub struct Job {
     pub faults: Option<PathBuf>,
     /// Whether the rehearsal camera takes its time.
     pub real_time: bool,
+    /// A shell command that is run after each shot.
+    pub hook: Option<String>,
 }
 
 /// Shoots what a plan asks for and a session does not have yet.
@@ -62,6 +68,8 @@ pub fn run(job: &Job) -> Result<(), Error> {
         shot: 0,
         rescued: 0,
         disagreements: 0,
+        unplanned: 0,
+        hook_failures: 0,
         bytes: 0,
         seconds: 0.0,
         complete: pending.is_empty(),
@@ -83,6 +91,7 @@ pub fn run(job: &Job) -> Result<(), Error> {
     let ended = shooter.shoot_all(&pending, &operator, &mut journal, &mut summary);
     summary.stored = journal.done();
     summary.shot = journal.done() - done_before;
+    (summary.unplanned, summary.hook_failures) = (shooter.unplanned, shooter.hook_failures);
     summary.seconds = begun.elapsed().as_secs_f64();
     summary.complete = summary.stored == summary.planned;
     if summary.complete {
@@ -105,16 +114,17 @@ impl Shooter<'_> {
         let mut setup: Option<Setup> = None;
         for group in pending.chunk_by(|a, b| a.setup(self.plan) == b.setup(self.plan)) {
             let next = group[0].setup(self.plan);
+            if setup.is_some() {
+                self.take_in_from_card(setup.as_ref(), journal)?;
+            }
             self.arrange(operator, setup.as_ref(), &next, group)?;
-            setup = Some(next);
             for shot in group {
                 self.stop.check()?;
-                let record = self.take_and_store(shot, journal, summary)?;
-                journal.record(&record)?;
-                self.progress.shot(&record, journal.done());
+                self.shot(shot, &next, journal, summary)?;
             }
+            setup = Some(next);
         }
-        Ok(())
+        self.take_in_from_card(setup.as_ref(), journal)
     }
 
     /// Prompts, then checks what the camera says about it: the zoom, and the f-numbers that depend on it.

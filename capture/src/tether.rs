@@ -27,6 +27,7 @@ pub(crate) struct Tether {
     initial: Vec<Setting>,
     host: Option<Host>,
     body: Option<Body>,
+    openings: u32,
 }
 
 impl Tether {
@@ -60,7 +61,7 @@ impl Tether {
                 (Some(model), Some(port))
             }
         };
-        let mut tether = Self { model, port, initial, host: None, body };
+        let mut tether = Self { model, port, initial, host: None, body, openings: 0 };
         // A simulated body may be told to fail at once, and a network camera's first connection often does.
         let mut first = tether.connect().map(drop);
         if first.as_ref().is_err_and(|e| passing(e.kind)) {
@@ -81,7 +82,13 @@ impl Tether {
         for setting in &self.initial {
             host.set(*setting)?;
         }
+        self.openings += 1;
         Ok(self.host.insert(host))
+    }
+
+    /// How often the camera was opened: another number is another connection, and events before it are lost.
+    pub(crate) fn openings(&self) -> u32 {
+        self.openings
     }
 
     /// Asks the camera once: for what must not happen twice.

@@ -17,7 +17,7 @@ use manifests::{
     session::Settings,
 };
 
-use super::{Camera, CardFile, Choices, Error, Identity, Kind, Setting, Status};
+use super::{Camera, CardFile, Choices, Error, Identity, Kind, Release, Setting, Status};
 
 /// libgphoto2's names of the settings. `shutterspeed` would snap to the nearest without a word; `shutterspeed2` refuses.
 mod key {
@@ -287,20 +287,32 @@ impl Camera for Body {
         Ok(files)
     }
 
-    fn shoot(&mut self, shutter: Shutter, files: usize) -> Result<Vec<CardFile>, Error> {
-        self.drain(Duration::from_millis(5))?;
+    fn shoot(&mut self, shutter: Shutter, files: usize) -> Result<Release, Error> {
+        // What came before this release is somebody else's.
+        let mut told = self.drain(Duration::from_millis(5))?;
         let first = self.camera.capture_image().wait().map_err(|e| said("take the photograph", &e))?;
-        let mut taken = vec![self.file(&first.folder(), &first.name())?];
+        let mut release = Release { files: vec![self.file(&first.folder(), &first.name())?], others: Vec::new() };
+        let stem = release.files[0].stem();
         // NEF+JPEG: the capture answers one file, events bring the other.
         let deadline = Instant::now() + Duration::from_secs_f64(10.0 + shutter.seconds());
-        while taken.len() < files && Instant::now() < deadline {
-            for more in self.drain(Duration::from_millis(100))? {
-                if !taken.iter().any(|t| t.name == *more.name()) {
-                    taken.push(self.file(&more.folder(), &more.name())?);
+        loop {
+            for path in told.drain(..) {
+                let known = |f: &CardFile| f.folder == path.folder() && f.name == path.name();
+                if release.files.iter().chain(&release.others).any(known) {
+                    continue;
                 }
+                // What was told of may have been deleted since.
+                let Ok(file) = self.file(&path.folder(), &path.name()) else { continue };
+                // From the body's memory, libgphoto2 puts each file at its root under a number of its own; the body's
+                // own button writes to the card.
+                let ours = (file.stem() == stem || file.folder == "/") && release.files.len() < files;
+                if ours { release.files.push(file) } else { release.others.push(file) }
             }
+            if release.files.len() >= files || Instant::now() > deadline {
+                return Ok(release);
+            }
+            told = self.drain(Duration::from_millis(100))?;
         }
-        Ok(taken)
     }
 
     fn download(&mut self, file: &CardFile, to: &Path) -> Result<Digest, Error> {

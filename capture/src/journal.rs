@@ -43,7 +43,7 @@ enum Entry {
 pub(crate) struct Intent {
     /// The shot's key.
     pub(crate) key: String,
-    /// When, seconds since 1970, UTC.
+    /// When, seconds since 1970, UTC: for people who read the log.
     pub(crate) at: u64,
     /// What the body was set to.
     pub(crate) read_back: Settings,
@@ -156,6 +156,11 @@ impl Journal {
             card.iter().filter(|f| !self.known.contains(&mark(&f.path(), f.bytes))).cloned().collect();
         files.sort_by(|a, b| (a.stem(), &a.name).cmp(&(b.stem(), &b.name)));
         files.chunk_by(|a, b| a.stem() == b.stem()).map(<[_]>::to_vec).collect()
+    }
+
+    /// Whether a file of the card is recorded already; of what comes from memory, names say nothing.
+    pub(crate) fn knows_any(&self, files: &[CardFile]) -> bool {
+        files.iter().any(|f| f.folder != "/" && self.known.contains(&mark(&f.path(), f.bytes)))
     }
 
     /// Records what is on the card: nothing on it belongs to a shot in doubt, or every doubt is given up.

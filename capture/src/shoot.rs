@@ -81,7 +81,8 @@ pub fn run(job: &Job) -> Result<(), Error> {
 
     let initial = vec![Setting::Target(plan.camera.capture_target), Setting::Quality(plan.camera.quality)];
     let card = folder.root.join(".rehearsal-card");
-    let mut tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time)?;
+    let tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time)?;
+    let mut tether = tether.attended(!job.yes);
     let operator = Operator::new(job.yes, tether.set());
     ready(job, &plan, &pending, &mut tether, &progress, &stop)?;
     let who = tether.steadily(&progress, &stop, |c| c.identity())?;

@@ -1,7 +1,10 @@
 //! One shot: set, read back, open the shutter. Whatever happens in between, the photograph is fetched from the card if
 //! it is there, and taken again only if it is not.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use manifests::{
     plan::{CaptureTarget, Plan},
@@ -15,7 +18,7 @@ use super::{
 use crate::{
     Error,
     camera::{self, Camera, CardFile, Setting, host::Host},
-    clock, exif,
+    exif,
     hook::Hook,
     journal::Journal,
     plan::{PlannedShot, Setup, same_f_number, same_shutter},
@@ -152,12 +155,13 @@ impl<'a> Shooter<'a> {
             journal.intend(&shot.key, read_back)?;
             let (shutter, quality) = (shot.settings.shutter, self.plan.camera.quality);
             match self.tether.once(|c| c.shoot(shutter, extensions(quality).len())) {
-                Ok(release) if is_whole(&release.files, quality) => {
+                // What is recorded already is the answer to something else.
+                Ok(release) if is_whole(&release.files, quality) && !journal.knows_any(&release.files) => {
                     return Ok(Taken { files: release.files, others: release.others, read_back, rescued: false });
                 }
                 Ok(release) if attempt < PATIENCE => {
-                    let (came, all) = (release.files.len(), extensions(quality).len());
-                    let why = format!("{came} of a photograph's {all} files came");
+                    let names: Vec<&str> = release.files.iter().map(|f| f.name.as_str()).collect();
+                    let why = format!("the camera told of {} instead of a new photograph", names.join(" and "));
                     self.tether.reopen(&camera::Error::new(camera::Kind::Other, why), self.progress, self.stop)?;
                 }
                 Ok(_) => {
@@ -178,7 +182,8 @@ impl<'a> Shooter<'a> {
     ) -> Result<Option<Taken>, Error> {
         let Some(intent) = journal.doubt(&shot.key).cloned() else { return Ok(None) };
         let quality = self.plan.camera.quality;
-        let latest = intent.at as f64 + shot.settings.shutter.seconds() + WRITING_SECONDS;
+        // Counted from now: a body that hung may have opened its shutter only at the end.
+        let latest = Instant::now() + Duration::from_secs_f64(shot.settings.shutter.seconds() + WRITING_SECONDS);
         loop {
             let card = self.ask(|c| c.card())?;
             let fresh = journal.fresh(&card);
@@ -191,14 +196,16 @@ impl<'a> Shooter<'a> {
             }
             // In the camera's memory nothing survives, and nothing is waited for.
             let waits = self.plan.camera.capture_target == CaptureTarget::Card;
-            if !waits || clock::unix_seconds() as f64 > latest {
+            if !waits || Instant::now() > latest {
                 for files in parts {
                     let name = &files[0].name;
                     self.progress.note(&format!("{name} is only part of a photograph: it stays on the card"));
                     journal.ignore(&files);
                 }
                 journal.give_up(&shot.key);
-                self.take_in_from_card(Some(setup), journal)?;
+                self.listed = self.tether.openings();
+                // The list that was searched, not a newer one.
+                self.take_in(card, Some(setup), journal)?;
                 return Ok(None);
             }
             wait(Duration::from_millis(200), self.stop)?;

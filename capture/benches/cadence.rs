@@ -46,7 +46,9 @@ fn main() {
         at(0.9)
     );
     match shell_loop(&body, folder.path(), shots.min(16)) {
-        Some(theirs) => println!("gphoto2 loop {theirs:6.1} shots a minute: capture is {:.1} times as fast", ours / theirs),
+        Some(theirs) => {
+            println!("gphoto2 loop {theirs:6.1} shots a minute: capture is {:.1} times as fast", ours / theirs)
+        }
         None => println!("gphoto2 loop: the program gphoto2 is not installed"),
     }
 }

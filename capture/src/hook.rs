@@ -37,7 +37,8 @@ impl<'a> Hook<'a> {
     pub(crate) fn shot(&self, shot: &Shot, stop: &Stop) -> Result<(), String> {
         let index = shot.index.to_string();
         let subject = shot.subject.to_string();
-        let more = [("CAPTURE_INDEX", index.as_str()), ("CAPTURE_SCENE", shot.scene.as_str()), ("CAPTURE_SUBJECT", &subject)];
+        let more =
+            [("CAPTURE_INDEX", index.as_str()), ("CAPTURE_SCENE", shot.scene.as_str()), ("CAPTURE_SUBJECT", &subject)];
         self.run(&shot.key, &shot.files, &more, shot, stop)
     }
 

@@ -142,7 +142,9 @@ impl Directory<'_> {
             let (count, width) = (own.u32(4)?, if own.u16(2)? == 3 { 2 } else { 4 });
             let length = count.checked_mul(width).ok_or("not a whole NEF: a tag is longer than a file can be")?;
             // Up to four bytes stand in the entry itself.
-            let from = if length <= 4 { Tiff { file: &entry[8..], ..own } } else {
+            let from = if length <= 4 {
+                Tiff { file: &entry[8..], ..own }
+            } else {
                 Tiff { file: tiff.slice(own.u32(8)?, length, "a directory's values")?, ..own }
             };
             let value = |i| if width == 2 { from.u16(2 * i).map(u32::from) } else { from.u32(4 * i) };
@@ -169,7 +171,11 @@ mod tests {
         let (first, second) = (8u32, 8 + 2 + 3 * 12 + 4);
         let data = second + 2 + 7 * 12 + 4;
         let mut file = [&b"II\x2a\0"[..], &first.to_le_bytes()].concat();
-        file.extend(directory(&[entry(tag::SUB_DIRECTORIES, second), entry(tag::JPEG, data), entry(tag::JPEG_LENGTH, 6)]));
+        file.extend(directory(&[
+            entry(tag::SUB_DIRECTORIES, second),
+            entry(tag::JPEG, data),
+            entry(tag::JPEG_LENGTH, 6),
+        ]));
         file.extend(directory(&[
             entry(tag::WIDTH, 4),
             entry(tag::HEIGHT, 2),

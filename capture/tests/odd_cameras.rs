@@ -4,11 +4,9 @@
 mod support;
 
 use std::{
-    collections::HashSet,
     fs,
     io::{BufRead, BufReader},
     process::Stdio,
-    time::Duration,
 };
 
 use capture::rehearsal::{Body, Model, Options, Pace};
@@ -140,7 +138,11 @@ fn strange_files_on_the_card_stay_there() {
     }
     let output = bench.run();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("5 files on the card are none of this session's"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("5 files on the card are none of this session's"),
+        "{}",
+        text(&output.stderr)
+    );
     bench.assert_complete(FEW);
     // More of them in the middle of a session, a damaged photograph among them.
     let log = bench.session().join(SHOTS_FILE);
@@ -164,7 +166,8 @@ fn a_journal_torn_anywhere_costs_no_photograph() {
     let bench = Bench::new(STILL);
     assert_eq!(bench.run().status.code(), Some(0));
     let logs = [SHOTS_FILE, "intents.jsonl"].map(|name| (name, fs::read(bench.session().join(name)).unwrap()));
-    let ends = |text: &[u8]| text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i + 1).collect::<Vec<_>>();
+    let ends =
+        |text: &[u8]| text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i + 1).collect::<Vec<_>>();
     let pristine = bench.folder.path().join("pristine");
     copy(&bench.session(), &pristine);
     for (name, whole) in &logs {
@@ -199,23 +202,14 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 fn two_cameras_side_by_side_keep_to_their_own_sessions() {
     let bodies = [body(Model::D5300), body(Model::D5300)];
     let benches = bodies.each_ref().map(|b| Bench::on(STILL, b));
-    let children = benches.each_ref().map(|b| {
-        b.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-    });
+    let children = benches.each_ref().map(|b| b.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     for mut child in children {
         assert_eq!(child.wait().unwrap().code(), Some(0));
     }
-    let mut hashes = HashSet::new();
     for (bench, body) in benches.iter().zip(&bodies) {
         bench.assert_complete(FEW);
         assert_eq!(body.operator().releases(), FEW as u64);
-        hashes.extend(bench.shots().into_iter().flat_map(|s| s.files).map(|f| f.blake3.to_string()));
     }
-    assert!(hashes.len() >= FEW);
-    // One session takes one program at a time.
-    let mut first = benches[0].command();
-    fs::write(benches[0].plan(), STILL.replace("iso: [100, 400]", "iso: [100]")).unwrap();
-    assert_eq!(first.output().unwrap().status.code(), Some(2), "another plan in a session that is there");
 }
 
 #[test]
@@ -248,7 +242,7 @@ fn a_claimed_network_camera_is_one_clear_sentence() {
     let (code, message) = ending(&second.run());
     assert_eq!(code, 1, "{message}");
     assert_eq!(message.trim().lines().count(), 1, "{message}");
-    std::thread::sleep(Duration::from_millis(10));
+    assert!(message.contains("cannot open Nikon DSC D5300"), "{message}");
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -92,7 +92,11 @@ fn a_truncated_raw_file_is_taken_again() {
     let bench = Bench::with_faults(&plan("nef", "card"), "  - { on: capture, do: truncate, nth: 3 }\n");
     let output = bench.run();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("not a whole NEF: it ends before its picture does"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("not a whole NEF: it ends before its picture does"),
+        "{}",
+        text(&output.stderr)
+    );
     assert_files(&bench, &["nef"]);
     assert_eq!(bench.card().len(), SHOTS + 1);
 }

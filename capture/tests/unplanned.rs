@@ -117,7 +117,8 @@ fn nothing_is_left_in_the_temporary_folder() {
     let temporary = bench.folder.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
     let homes = || std::fs::read_dir(&temporary).unwrap().count();
-    let mut child = bench.command().env("TMPDIR", &temporary).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        bench.command().env("TMPDIR", &temporary).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
     // The child first: it cannot clean up behind its parent.
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();

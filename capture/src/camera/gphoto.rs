@@ -180,7 +180,7 @@ impl Body {
 
     /// The files of a release to the body's memory. libgphoto2 has fetched them when it tells of them, and keeps them at
     /// its own root under numbers of its own; their lengths are known once they are here.
-    fn from_memory(&mut self, files: usize, deadline: Instant) -> Result<Release, Error> {
+    fn take_from_memory(&mut self, files: usize, deadline: Instant) -> Result<Release, Error> {
         let mut release = Release::default();
         loop {
             let here = self.camera.fs().list_files("/").wait().map_err(|e| said("list what came from memory", &e))?;
@@ -320,7 +320,7 @@ impl Camera for Body {
         let first = self.camera.capture_image().wait().map_err(|e| said("take the photograph", &e))?;
         let deadline = Instant::now() + Duration::from_secs_f64(10.0 + shutter.seconds());
         if first.folder() == "/" {
-            return self.from_memory(files, deadline);
+            return self.take_from_memory(files, deadline);
         }
         let mut release = Release { files: vec![self.file(&first.folder(), &first.name())?], others: Vec::new() };
         let stem = release.files[0].stem();

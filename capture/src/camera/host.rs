@@ -75,8 +75,7 @@ impl Host {
         let temporary = std::env::temp_dir();
         sweep(&temporary);
         let prefix = format!("{HOME_PREFIX}{}-", std::process::id());
-        let home =
-            tempfile::Builder::new().prefix(&prefix).tempdir_in(temporary).map_err(failed("make a folder"))?;
+        let home = tempfile::Builder::new().prefix(&prefix).tempdir_in(temporary).map_err(failed("make a folder"))?;
         let settings = home.path().join(".gphoto");
         std::fs::create_dir(&settings).map_err(failed("make a folder"))?;
         // libgphoto2 would answer values from two seconds ago.
@@ -294,7 +293,6 @@ fn ask_body(request: Request, body: &mut Body) -> Result<Answer, Error> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use manifests::{
     Digest,
     plan::{Quality, Subject},
-    session::{ShotFile, ShotQuality, Shot},
+    session::{Shot, ShotFile, ShotQuality},
 };
 
 use super::{

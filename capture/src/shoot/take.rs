@@ -88,7 +88,8 @@ impl<'a> Shooter<'a> {
         let card = self.ask(|c| c.card())?;
         self.listed = self.tether.openings();
         if !card.is_empty() {
-            self.progress.note(&format!("{} files on the card are none of this session's: they stay there", card.len()));
+            self.progress
+                .note(&format!("{} files on the card are none of this session's: they stay there", card.len()));
         }
         Ok(journal.card(&card)?)
     }
@@ -174,12 +175,7 @@ impl<'a> Shooter<'a> {
     }
 
     /// The photograph of a shot in doubt, if it is on the card or comes there.
-    fn rescue(
-        &mut self,
-        shot: &PlannedShot,
-        setup: &Setup,
-        journal: &mut Journal,
-    ) -> Result<Option<Taken>, Error> {
+    fn rescue(&mut self, shot: &PlannedShot, setup: &Setup, journal: &mut Journal) -> Result<Option<Taken>, Error> {
         let Some(intent) = journal.doubt(&shot.key).cloned() else { return Ok(None) };
         let quality = self.plan.camera.quality;
         // Counted from now: a body that hung may have opened its shutter only at the end.

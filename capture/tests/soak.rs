@@ -140,6 +140,13 @@ fn tail(log: &Path) -> String {
     lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
+/// The lines around the first that has a word.
+fn around(messages: &str, word: &str) -> String {
+    let lines: Vec<&str> = messages.lines().collect();
+    let at = lines.iter().position(|l| l.contains(word)).unwrap_or(0);
+    lines[at.saturating_sub(15)..(at + 5).min(lines.len())].join("\n")
+}
+
 fn session(shots: usize, seed: u64) -> Toll {
     let mut toll = Toll { shots, ..Toll::default() };
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
@@ -163,7 +170,12 @@ fn session(shots: usize, seed: u64) -> Toll {
     toll.faults = messages.matches("connecting again").count() + messages.matches("fetching it again").count();
 
     bench.assert_complete(shots);
-    assert!(bench.unplanned().is_empty(), "{:?}", bench.unplanned());
+    assert!(
+        bench.unplanned().is_empty(),
+        "taken twice: {:?}\n{}",
+        bench.unplanned(),
+        bench.unplanned().iter().map(|u| around(&messages, u.key.rsplit('/').next().unwrap())).collect::<String>()
+    );
     // The card accounts for every release: what is no shot of the session was truncated on the card.
     let recorded: HashSet<String> = bench.shots().into_iter().flat_map(|s| s.files).map(|f| f.camera_name).collect();
     for entry in std::fs::read_dir(card.join("DCIM/100D5300")).unwrap() {

@@ -180,6 +180,7 @@ impl<'a> Shooter<'a> {
         let quality = self.plan.camera.quality;
         // Counted from now: a body that hung may have opened its shutter only at the end.
         let latest = Instant::now() + Duration::from_secs_f64(shot.settings.shutter.seconds() + WRITING_SECONDS);
+        let mut asked_anew = false;
         loop {
             let card = self.ask(|c| c.card())?;
             let fresh = journal.fresh(&card);
@@ -192,7 +193,14 @@ impl<'a> Shooter<'a> {
             }
             // In the camera's memory nothing survives, and nothing is waited for.
             let waits = self.plan.camera.capture_target == CaptureTarget::Card;
-            if !waits || Instant::now() > latest {
+            if waits && !asked_anew && Instant::now() > latest {
+                // libgphoto2 keeps a folder's list for as long as it is connected, and may miss what came as it connected.
+                asked_anew = true;
+                let why = "the photograph is not in the list of the card";
+                self.tether.reopen(&camera::Error::new(camera::Kind::Other, why), self.progress, self.stop)?;
+                continue;
+            }
+            if !waits || asked_anew {
                 for files in parts {
                     let name = &files[0].name;
                     self.progress.note(&format!("{name} is only part of a photograph: it stays on the card"));

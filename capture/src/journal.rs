@@ -33,6 +33,8 @@ enum Entry {
         unplanned: usize,
         files: Vec<String>,
     },
+    /// Files on the card that are nobody's, or damaged.
+    Ignored { files: Vec<String> },
     /// The shutter is about to open.
     Shoot(Intent),
 }
@@ -81,9 +83,13 @@ impl Journal {
         let mut known = HashSet::new();
         let mut since = (0, 0);
         for entry in &intents {
-            if let Entry::Card { recorded, unplanned, files } = entry {
-                known = files.iter().cloned().collect();
-                since = (*recorded, *unplanned);
+            match entry {
+                Entry::Card { recorded, unplanned, files } => {
+                    known = files.iter().cloned().collect();
+                    since = (*recorded, *unplanned);
+                }
+                Entry::Ignored { files } => known.extend(files.iter().cloned()),
+                Entry::Shoot(_) => {}
             }
         }
         known.extend(shots.iter().skip(since.0).flat_map(|s| s.files.iter().map(stored_mark)));
@@ -94,6 +100,7 @@ impl Journal {
         for entry in intents {
             match entry {
                 Entry::Card { .. } => doubts.clear(),
+                Entry::Ignored { .. } => {}
                 Entry::Shoot(intent) => {
                     doubts.retain(|d| d.key != intent.key);
                     if !done.contains(&intent.key) {
@@ -178,9 +185,14 @@ impl Journal {
         self.intents.append(&Entry::Card { recorded: self.done.len(), unplanned: self.taken_in, files })
     }
 
-    /// Files on the card that are nobody's and of no use: they are not looked at again in this run.
-    pub(crate) fn ignore(&mut self, files: &[CardFile]) {
-        self.known.extend(files.iter().map(|f| mark(&f.path(), f.bytes)));
+    /// Records files on the card that are nobody's, or damaged: they are not looked at again.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn ignore(&mut self, files: &[CardFile]) -> Result<(), Error> {
+        let files: Vec<String> = files.iter().map(|f| mark(&f.path(), f.bytes)).collect();
+        self.known.extend(files.iter().cloned());
+        self.intents.append(&Entry::Ignored { files })
     }
 
     /// Records that a shot is about to be taken; it is on the disk when this returns.

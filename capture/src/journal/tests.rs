@@ -109,6 +109,18 @@ fn shots_whose_lines_were_lost_are_all_in_doubt() {
 }
 
 #[test]
+fn what_is_damaged_is_not_looked_at_again_and_ends_no_doubt() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    journal.card(&card(&[])).unwrap();
+    journal.intend("a", settings()).unwrap();
+    journal.ignore(&card(&[1])).unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    assert!(journal.doubt("a").is_some());
+    assert_eq!(journal.fresh(&card(&[1, 2])), [card(&[2])]);
+}
+
+#[test]
 fn an_unplanned_photograph_is_known_and_is_no_shot() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path()).unwrap();

@@ -135,8 +135,11 @@ impl<'a> Shooter<'a> {
                 Ok(kept) => return Ok((self.record(shot, &taken, kept), taken)),
                 Err(damage) if attempt < PATIENCE => {
                     self.progress.note(&format!("{damage}; taking it again"));
-                    journal.ignore(&taken.files);
-                    journal.give_up(&shot.key);
+                    journal.ignore(&taken.files)?;
+                    // One that was found on the card may have been another's: this shot's may still be there.
+                    if !taken.rescued {
+                        journal.give_up(&shot.key);
+                    }
                 }
                 Err(damage) => return Err(Error::Failed(format!("{damage}, {PATIENCE} times in a row"))),
             }
@@ -204,7 +207,7 @@ impl<'a> Shooter<'a> {
                 for files in parts {
                     let name = &files[0].name;
                     self.progress.note(&format!("{name} is only part of a photograph: it stays on the card"));
-                    journal.ignore(&files);
+                    journal.ignore(&files)?;
                 }
                 journal.give_up(&shot.key);
                 self.listed = self.tether.openings();

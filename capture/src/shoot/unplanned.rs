@@ -53,15 +53,13 @@ impl Shooter<'_> {
         let key = format!("{FOLDER}/{name}");
         if !files.iter().all(|f| matches!(f.extension().as_str(), "jpg" | "jpeg" | "nef")) {
             self.progress.note(&format!("{} is no photograph: it stays on the card", first.path()));
-            journal.ignore(files);
-            return Ok(());
+            return Ok(journal.ignore(files)?);
         }
         let kept = match self.keep(files, &key)? {
             Ok(kept) => kept,
             Err(store::Error::Damaged(damage)) => {
                 self.progress.note(&format!("{damage}; it is none of the plan's, and stays on the card"));
-                journal.ignore(files);
-                return Ok(());
+                return Ok(journal.ignore(files)?);
             }
             Err(e) => return Err(super::keep::failed(e)),
         };

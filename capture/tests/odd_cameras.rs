@@ -139,7 +139,7 @@ fn strange_files_on_the_card_stay_there() {
     let output = bench.run();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(
-        text(&output.stderr).contains("5 files on the card are none of this session's"),
+        text(&output.stderr).contains("files on the card from before this session, which stay there: 5"),
         "{}",
         text(&output.stderr)
     );

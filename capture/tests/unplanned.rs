@@ -66,7 +66,7 @@ fn the_button_pressed_at_a_prompt_and_between_two_runs() {
     child.kill().unwrap();
     child.wait().unwrap();
     let said = said.join("\n");
-    assert!(said.contains("1 files on the card are none of this session's"), "{said}");
+    assert!(said.contains("files on the card from before this session, which stay there: 1"), "{said}");
     assert_eq!(bench.unplanned().len(), 2, "{said}");
     assert_eq!(bench.unplanned()[0].scene.as_ref().unwrap().as_str(), "hall");
     press();

@@ -89,7 +89,7 @@ impl<'a> Shooter<'a> {
         self.listed = self.tether.openings();
         if !card.is_empty() {
             self.progress
-                .note(&format!("{} files on the card are none of this session's: they stay there", card.len()));
+                .note(&format!("files on the card from before this session, which stay there: {}", card.len()));
         }
         Ok(journal.card(&card)?)
     }

@@ -55,7 +55,7 @@ pub trait Camera {
     ///
     /// # Errors
     /// [`Error`].
-    fn shoot(&mut self, shutter: Shutter, files: usize) -> Result<Vec<CardFile>, Error>;
+    fn shoot(&mut self, shutter: Shutter, files: usize) -> Result<Release, Error>;
     /// Copies a file to a path, which must not exist; answers the hash of what the camera sent.
     ///
     /// # Errors
@@ -157,6 +157,15 @@ impl fmt::Display for Setting {
             Self::Target(v) => write!(f, "capture target {v:?}"),
         }
     }
+}
+
+/// What a release brought.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Release {
+    /// The photograph's files; fewer than were asked for where the others did not come in time.
+    pub files: Vec<CardFile>,
+    /// Files that the body told of besides: someone pressed its own button.
+    pub others: Vec<CardFile>,
 }
 
 /// A photograph's file on the camera.

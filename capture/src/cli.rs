@@ -49,6 +49,11 @@ enum Command {
         /// Check plan and camera, list what would be shot, and do nothing.
         #[arg(long)]
         dry_run: bool,
+        /// A shell command after each stored shot: the shot as JSON on its standard input, CAPTURE_FILE, CAPTURE_KEY,
+        /// CAPTURE_INDEX, CAPTURE_SCENE, CAPTURE_SUBJECT and CAPTURE_SESSION in its environment (CAPTURE_UNPLANNED
+        /// instead of the middle three for one from the body's own button). Its failure is reported and costs no shot.
+        #[arg(long, value_name = "COMMAND")]
+        hook: Option<String>,
         /// Rehearsal camera: what goes wrong, YAML.
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
@@ -152,7 +157,7 @@ fn read<T: Default>(path: Option<PathBuf>, read: fn(&Path) -> Result<T, manifest
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Run { plan, session, camera, yes, resume, json, dry_run, faults, real_time } => {
+        Command::Run { plan, session, camera, yes, resume, json, dry_run, hook, faults, real_time } => {
             if resume && crate::session::read(&session)?.is_none() {
                 let message = format!("{}: no session to resume; leave --resume out to begin one", session.display());
                 return Err(Error::Input(message).into());
@@ -163,7 +168,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             if dry_run {
                 return Ok(preview::show(&plan, Some(&session), Some(&camera), json)?);
             }
-            Ok(shoot::run(&shoot::Job { plan, session, camera, yes, json, faults, real_time })?)
+            Ok(shoot::run(&shoot::Job { plan, session, camera, yes, json, faults, real_time, hook })?)
         }
         Command::Live(args) => Ok(live::run(args)?),
         Command::Plan { plan, camera, json } => Ok(preview::show(&plan, None, camera.as_ref(), json)?),

@@ -1,6 +1,9 @@
 //! `capture cameras` and `capture doctor`: what is connected, and what stands in the way.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 
@@ -91,6 +94,8 @@ pub(crate) fn doctor(json: bool) -> Result<(), Error> {
             ok: listed.is_ok(),
             found: listed.as_ref().map_or_else(ToString::to_string, |_| libraries()),
         },
+        drivers("camera drivers", "CAMLIBS", "libgphoto2", "ptp2", "libgphoto2-6"),
+        drivers("port drivers", "IOLIBS", "libgphoto2_port", "ptpip", "libgphoto2-port12"),
         Check {
             what: "cameras on USB",
             ok: true,
@@ -135,15 +140,57 @@ pub(crate) fn doctor(json: bool) -> Result<(), Error> {
     }
 }
 
-/// Where the loaded libgphoto2 and its camera drivers are, as this process has them mapped.
+/// Where the loaded libgphoto2 is, as this process has it mapped.
 fn libraries() -> String {
+    let found = mapped();
+    if found.is_empty() { "loaded".into() } else { found.join(", ") }
+}
+
+fn mapped() -> Vec<String> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let mut found: Vec<&str> =
-        maps.lines().filter_map(|l| l.split_whitespace().nth(5)).filter(|p| p.contains("libgphoto2")).collect();
-    found.dedup();
+    let mut found: Vec<String> = maps
+        .lines()
+        .filter_map(|l| l.split_whitespace().nth(5))
+        .filter(|p| p.contains("libgphoto2"))
+        .map(str::to_owned)
+        .collect();
     found.sort_unstable();
     found.dedup();
-    if found.is_empty() { "loaded".into() } else { found.join(", ") }
+    found
+}
+
+/// The drivers that libgphoto2 loads when it runs, from the folder that `variable` names or from the one beside the
+/// library, whose name is libgphoto2's version; `needed` must be among them.
+fn drivers(what: &'static str, variable: &str, library: &str, needed: &str, package: &str) -> Check {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    let beside = || {
+        let own = format!("{library}.so");
+        let path = mapped().into_iter().find(|p| p.rsplit('/').next().is_some_and(|n| n.starts_with(&own)))?;
+        let folder = Path::new(&path).parent()?.join(library);
+        let mut versions: Vec<PathBuf> = fs::read_dir(folder).ok()?.flatten().map(|e| e.path()).collect();
+        versions.retain(|v| v.is_dir());
+        versions.sort();
+        versions.pop()
+    };
+    let Some(folder) = named.or_else(beside) else {
+        let found = format!("none found beside the library: install the package {package}, or set {variable}");
+        return Check { what, ok: false, found };
+    };
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|e| e.file_name().into_string().ok()?.strip_suffix(".so").map(str::to_owned))
+        .collect();
+    names.sort();
+    let version = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+    let ok = names.iter().any(|n| n == needed);
+    let found = if ok {
+        format!("version {version}, {} in {}: {}", names.len(), folder.display(), names.join(", "))
+    } else {
+        format!("{}: no {needed}.so: install the package {package}, or set {variable}", folder.display())
+    };
+    Check { what, ok, found }
 }
 
 /// USB device files of cameras (Nikon, Canon, Sony, Fujifilm) that this user cannot write.

@@ -1,6 +1,7 @@
 //! What was about to be shot, what was on the card before, and what is stored.
 //!
-//! `shots.jsonl` has a line for each photograph that is stored, hashed and verified. `intents.jsonl` is written before
+//! `shots.jsonl` has a line for each photograph that is stored, hashed and verified, and `unplanned.jsonl` one for each
+//! that someone took with the body's own button. `intents.jsonl` is written before
 //! each exposure, so that a program killed at any moment finds out on its next start whether the photograph was taken:
 //! a file on the card that was not there before belongs to the shot in doubt, and is fetched instead of shot again.
 
@@ -11,7 +12,7 @@ use std::{
 
 use manifests::{
     Error, LogWriter, read_log,
-    session::{SHOTS_FILE, Settings, Shot},
+    session::{SHOTS_FILE, Settings, Shot, ShotFile, UNPLANNED_FILE, Unplanned},
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +25,16 @@ pub(crate) const INTENTS_FILE: &str = "intents.jsonl";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Entry {
-    /// What was on the card when nothing was in doubt, and how many shots were recorded by then.
-    Card { recorded: usize, files: Vec<String> },
+    /// What was on the card when nothing was in doubt, and how many shots, and unplanned photographs, were recorded
+    /// by then.
+    Card {
+        recorded: usize,
+        #[serde(default)]
+        unplanned: usize,
+        files: Vec<String>,
+    },
+    /// Files on the card that are nobody's, or damaged.
+    Ignored { files: Vec<String> },
     /// The shutter is about to open.
     Shoot(Intent),
 }
@@ -36,7 +45,7 @@ enum Entry {
 pub(crate) struct Intent {
     /// The shot's key.
     pub(crate) key: String,
-    /// When, seconds since 1970, UTC.
+    /// When, seconds since 1970, UTC: for people who read the log.
     pub(crate) at: u64,
     /// What the body was set to.
     pub(crate) read_back: Settings,
@@ -46,10 +55,17 @@ pub(crate) struct Intent {
 #[derive(Debug)]
 pub(crate) struct Journal {
     shots: LogWriter<Shot>,
+    unplanned: LogWriter<Unplanned>,
     intents: LogWriter<Entry>,
     done: HashSet<String>,
-    /// The last intent, unless the card was looked at since.
-    last: Option<Intent>,
+    taken_in: usize,
+    /// Key of the shot recorded last.
+    latest: Option<String>,
+    /// Whether the card was ever looked at: what is then new on it came during the session.
+    begun: bool,
+    /// Intents since the card was looked at whose shots are not recorded, oldest first. One, unless the end of
+    /// `shots.jsonl` was lost.
+    doubts: Vec<Intent>,
     /// Files on the card that belong to recorded shots or to nobody.
     known: HashSet<String>,
 }
@@ -60,29 +76,60 @@ impl Journal {
     /// # Errors
     /// [`Error::Invalid`] for a line that is no journal's, [`Error::Io`].
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
-        let (shots_path, intents_path) = paths(folder);
+        let [shots_path, unplanned_path, intents_path] = paths(folder);
         let shots = read_log::<Shot>(&shots_path)?.rows;
+        let unplanned = read_log::<Unplanned>(&unplanned_path)?.rows;
         let intents = read_log::<Entry>(&intents_path)?.rows;
         let mut known = HashSet::new();
-        let mut since = 0;
+        let mut since = (0, 0);
         for entry in &intents {
-            if let Entry::Card { recorded, files } = entry {
-                known = files.iter().cloned().collect();
-                since = *recorded;
+            match entry {
+                Entry::Card { recorded, unplanned, files } => {
+                    known = files.iter().cloned().collect();
+                    since = (*recorded, *unplanned);
+                }
+                Entry::Ignored { files } => known.extend(files.iter().cloned()),
+                Entry::Shoot(_) => {}
             }
         }
-        known.extend(shots.iter().skip(since).flat_map(|s| s.files.iter().map(|f| mark(&f.camera_name, f.bytes))));
-        let last = intents.into_iter().last().and_then(|e| match e {
-            Entry::Shoot(intent) => Some(intent),
-            Entry::Card { .. } => None,
-        });
+        known.extend(shots.iter().skip(since.0).flat_map(|s| s.files.iter().map(stored_mark)));
+        known.extend(unplanned.iter().skip(since.1).flat_map(|u| u.files.iter().map(stored_mark)));
+        let done: HashSet<String> = shots.iter().map(|s| s.key.clone()).collect();
+        let begun = !intents.is_empty();
+        let mut doubts: Vec<Intent> = Vec::new();
+        for entry in intents {
+            match entry {
+                Entry::Card { .. } => doubts.clear(),
+                Entry::Ignored { .. } => {}
+                Entry::Shoot(intent) => {
+                    doubts.retain(|d| d.key != intent.key);
+                    if !done.contains(&intent.key) {
+                        doubts.push(intent);
+                    }
+                }
+            }
+        }
         Ok(Self {
             shots: LogWriter::open(&shots_path)?,
+            unplanned: LogWriter::open(&unplanned_path)?,
             intents: LogWriter::open(&intents_path)?,
-            done: shots.into_iter().map(|s| s.key).collect(),
-            last,
+            latest: shots.last().map(|s| s.key.clone()),
+            done,
+            taken_in: unplanned.len(),
+            begun,
+            doubts,
             known,
         })
+    }
+
+    /// Whether the session looked at the card before: what is new on it came since.
+    pub(crate) fn begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Key of the shot that was recorded last.
+    pub(crate) fn latest(&self) -> Option<&str> {
+        self.latest.as_deref()
     }
 
     /// Whether a shot is stored.
@@ -95,9 +142,19 @@ impl Journal {
         self.done.len()
     }
 
-    /// The shot that was begun and not recorded: it may be on the card.
-    pub(crate) fn in_doubt(&self) -> Option<&Intent> {
-        self.last.as_ref().filter(|i| !self.is_done(&i.key))
+    /// Whether a shot was begun and not recorded: it may be on the card.
+    pub(crate) fn doubts(&self) -> bool {
+        !self.doubts.is_empty()
+    }
+
+    /// What is known of a shot that was begun and not recorded.
+    pub(crate) fn doubt(&self, key: &str) -> Option<&Intent> {
+        self.doubts.iter().find(|d| d.key == key)
+    }
+
+    /// The photograph of a shot in doubt is not there: it will be taken again.
+    pub(crate) fn give_up(&mut self, key: &str) {
+        self.doubts.retain(|d| d.key != key);
     }
 
     /// The files that came to the card since the journal last knew it, photographs of one release together, oldest first.
@@ -108,18 +165,34 @@ impl Journal {
         files.chunk_by(|a, b| a.stem() == b.stem()).map(<[_]>::to_vec).collect()
     }
 
-    /// Records what is on the card: nothing on it belongs to a shot in doubt, or the doubt is given up.
+    /// Whether a file of the card is recorded already; of what comes from memory, names say nothing.
+    pub(crate) fn knows_any(&self, files: &[CardFile]) -> bool {
+        files.iter().any(|f| f.folder != "/" && self.known.contains(&mark(&f.path(), f.bytes)))
+    }
+
+    /// Records what is on the card: nothing on it belongs to a shot in doubt, or every doubt is given up.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub(crate) fn card(&mut self, card: &[CardFile]) -> Result<(), Error> {
         let files: Vec<String> = card.iter().map(|f| mark(&f.path(), f.bytes)).collect();
-        if self.in_doubt().is_none() && files.iter().all(|f| self.known.contains(f)) {
+        if self.begun && !self.doubts() && files.iter().all(|f| self.known.contains(f)) {
             return Ok(());
         }
         self.known = files.iter().cloned().collect();
-        self.last = None;
-        self.intents.append(&Entry::Card { recorded: self.done.len(), files })
+        self.doubts.clear();
+        self.begun = true;
+        self.intents.append(&Entry::Card { recorded: self.done.len(), unplanned: self.taken_in, files })
+    }
+
+    /// Records files on the card that are nobody's, or damaged: they are not looked at again.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn ignore(&mut self, files: &[CardFile]) -> Result<(), Error> {
+        let files: Vec<String> = files.iter().map(|f| mark(&f.path(), f.bytes)).collect();
+        self.known.extend(files.iter().cloned());
+        self.intents.append(&Entry::Ignored { files })
     }
 
     /// Records that a shot is about to be taken; it is on the disk when this returns.
@@ -129,7 +202,8 @@ impl Journal {
     pub(crate) fn intend(&mut self, key: &str, read_back: Settings) -> Result<(), Error> {
         let intent = Intent { key: key.into(), at: clock::unix_seconds(), read_back };
         self.intents.append(&Entry::Shoot(intent.clone()))?;
-        self.last = Some(intent);
+        self.give_up(key);
+        self.doubts.push(intent);
         Ok(())
     }
 
@@ -139,8 +213,21 @@ impl Journal {
     /// [`Error::Io`].
     pub(crate) fn record(&mut self, shot: &Shot) -> Result<(), Error> {
         self.shots.append(shot)?;
-        self.known.extend(shot.files.iter().map(|f| mark(&f.camera_name, f.bytes)));
+        self.known.extend(shot.files.iter().map(stored_mark));
         self.done.insert(shot.key.clone());
+        self.give_up(&shot.key);
+        self.latest = Some(shot.key.clone());
+        Ok(())
+    }
+
+    /// Records a photograph that nobody planned, stored and verified.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn record_unplanned(&mut self, photograph: &Unplanned) -> Result<(), Error> {
+        self.unplanned.append(photograph)?;
+        self.known.extend(photograph.files.iter().map(stored_mark));
+        self.taken_in += 1;
         Ok(())
     }
 }
@@ -153,8 +240,12 @@ pub(crate) fn stored(folder: &Path) -> Result<HashSet<String>, Error> {
     Ok(read_log::<Shot>(&folder.join(SHOTS_FILE))?.rows.into_iter().map(|s| s.key).collect())
 }
 
-fn paths(folder: &Path) -> (PathBuf, PathBuf) {
-    (folder.join(SHOTS_FILE), folder.join(INTENTS_FILE))
+fn paths(folder: &Path) -> [PathBuf; 3] {
+    [SHOTS_FILE, UNPLANNED_FILE, INTENTS_FILE].map(|name| folder.join(name))
+}
+
+fn stored_mark(file: &ShotFile) -> String {
+    mark(&file.camera_name, file.bytes)
 }
 
 /// A file on the card by path and length: a card formatted in between may use a name again.

@@ -49,6 +49,9 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     /// As for `run`.
+    #[arg(long, value_name = "COMMAND")]
+    hook: Option<String>,
+    /// As for `run`.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
     /// As for `run`.
@@ -75,6 +78,7 @@ pub(crate) fn run(args: Args) -> Result<(), Error> {
         camera: args.camera,
         yes: false,
         json: args.json,
+        hook: args.hook,
         faults: args.faults,
         real_time: args.real_time,
     };

@@ -8,7 +8,10 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use manifests::{plan::Plan, session::Shot};
+use manifests::{
+    plan::Plan,
+    session::{Shot, Unplanned},
+};
 use serde::Serialize;
 
 use crate::{
@@ -38,6 +41,10 @@ pub(crate) struct Summary {
     pub(crate) rescued: usize,
     /// Of these, shots whose settings disagree.
     pub(crate) disagreements: usize,
+    /// Photographs from the body's own button, taken in by this run.
+    pub(crate) unplanned: usize,
+    /// Shots after which the hook failed.
+    pub(crate) hook_failures: usize,
     /// Bytes stored by this run.
     pub(crate) bytes: u64,
     /// Seconds of this run.
@@ -131,6 +138,15 @@ impl Progress {
         }
     }
 
+    /// A photograph that nobody planned is stored.
+    pub(crate) fn unplanned(&self, photograph: &Unplanned) {
+        if self.json {
+            self.line(&serde_json::json!({ "unplanned": photograph }));
+        }
+        let path = photograph.files.first().map_or("", |f| f.path.as_str());
+        self.note(&format!("{path}: from the body's own button, beside the plan"));
+    }
+
     /// The end.
     pub(crate) fn end(&self, summary: &Summary) {
         if let Some(board) = &self.board {
@@ -147,10 +163,17 @@ impl Progress {
                 0 => String::new(),
                 n => format!(", {n} of them found on the card"),
             };
+            let mut more = String::new();
+            if summary.unplanned > 0 {
+                more += &format!("; {} more from the body's own button", summary.unplanned);
+            }
+            if summary.hook_failures > 0 {
+                more += &format!("; the hook failed {} times", summary.hook_failures);
+            }
             // The pipe's reader may be gone: the session is complete all the same.
             let _ = writeln!(
                 out,
-                "{} of {} shots stored ({} in this run{rescued}, {} in {}), {} with disagreements",
+                "{} of {} shots stored ({} in this run{rescued}, {} in {}), {} with disagreements{more}",
                 summary.stored,
                 summary.planned,
                 summary.shot,

@@ -3,12 +3,31 @@
 use image::RgbImage;
 use manifests::session::ShotQuality;
 
+use crate::nef;
+
+/// Decodes what there is to look at in a photograph's file: a JPEG, or the one inside a NEF (`raw`). Answers it with
+/// the columns and rows of the file's own picture.
+///
+/// # Errors
+/// What is missing: the file is damaged.
+pub(crate) fn picture(file: &[u8], raw: bool) -> Result<(RgbImage, (u32, u32)), String> {
+    if raw {
+        let nef = nef::read(file)?;
+        let preview = nef.preview.ok_or("not a whole NEF: it holds no JPEG to look at")?;
+        let picture = decode(preview).map_err(|e| format!("the JPEG inside it is damaged: {e}"))?;
+        return Ok((picture, nef.size));
+    }
+    let picture = decode(file)?;
+    let size = picture.dimensions();
+    Ok((picture, size))
+}
+
 /// Decodes a JPEG.
 ///
 /// # Errors
 /// A file that does not end as a JPEG does: decoders fill what is missing with grey and say nothing. Else what the
 /// decoder says.
-pub(crate) fn decode(jpeg: &[u8]) -> Result<RgbImage, String> {
+fn decode(jpeg: &[u8]) -> Result<RgbImage, String> {
     // Some bodies pad files with zeros behind the end-of-image marker.
     let end = jpeg.iter().rposition(|b| *b != 0).map_or(0, |i| i + 1);
     if !jpeg[..end].ends_with(&[0xff, 0xd9]) {

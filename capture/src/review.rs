@@ -91,7 +91,8 @@ fn card(root: &Path, shot: &Shot, remarks: &[String]) -> Markup {
 
 /// A small JPEG of a shot, `width` pixels wide; none where its file cannot be read or shown.
 pub(crate) fn thumbnail(root: &Path, shot: &Shot, width: u32) -> Option<Vec<u8>> {
-    let picture = qc::decode(&std::fs::read(shot.files.first()?.path.under(root)).ok()?).ok()?;
+    let path = &shot.files.first()?.path;
+    let (picture, _) = qc::picture(&std::fs::read(path.under(root)).ok()?, path.as_str().ends_with(".nef")).ok()?;
     let height = (width * picture.height()).div_ceil(picture.width().max(1)).max(1);
     // Two steps: a box filter by whole factors is as good here as a wide kernel, and much faster.
     let small = image::imageops::thumbnail(&picture, 2 * width, 2 * height);

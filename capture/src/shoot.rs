@@ -1,6 +1,8 @@
 //! The main path: plan, prompt, set, read back, shoot, download, verify, record.
 
+mod keep;
 mod take;
+mod unplanned;
 
 use std::{
     path::PathBuf,
@@ -26,6 +28,8 @@ use crate::{
 };
 use take::Shooter;
 
+pub(crate) use unplanned::FOLDER as UNPLANNED_FOLDER;
+
 /// A session to shoot.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -43,6 +47,8 @@ pub struct Job {
     pub faults: Option<PathBuf>,
     /// Whether the rehearsal camera takes its time.
     pub real_time: bool,
+    /// A shell command that is run after each shot.
+    pub hook: Option<String>,
 }
 
 /// Shoots what a plan asks for and a session does not have yet.
@@ -68,6 +74,8 @@ pub(crate) fn run_watched(job: &Job, stop: &Stop, board: Option<Arc<Board>>) -> 
         shot: 0,
         rescued: 0,
         disagreements: 0,
+        unplanned: 0,
+        hook_failures: 0,
         bytes: 0,
         seconds: 0.0,
         complete: pending.is_empty(),
@@ -79,7 +87,8 @@ pub(crate) fn run_watched(job: &Job, stop: &Stop, board: Option<Arc<Board>>) -> 
 
     let initial = vec![Setting::Target(plan.camera.capture_target), Setting::Quality(plan.camera.quality)];
     let card = folder.root.join(".rehearsal-card");
-    let mut tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time)?;
+    let tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time)?;
+    let mut tether = tether.attended(!job.yes);
     let operator = Operator::new(job.yes, tether.set());
     ready(job, &plan, &pending, &mut tether, &progress, stop)?;
     let who = tether.steadily(&progress, stop, |c| c.identity())?;
@@ -89,6 +98,7 @@ pub(crate) fn run_watched(job: &Job, stop: &Stop, board: Option<Arc<Board>>) -> 
     let ended = shooter.shoot_all(&pending, &operator, &mut journal, &mut summary);
     summary.stored = journal.done();
     summary.shot = journal.done() - done_before;
+    (summary.unplanned, summary.hook_failures) = (shooter.unplanned, shooter.hook_failures);
     summary.seconds = begun.elapsed().as_secs_f64();
     summary.complete = summary.stored == summary.planned;
     if summary.complete {
@@ -111,20 +121,21 @@ impl Shooter<'_> {
         let mut setup: Option<Setup> = None;
         for group in pending.chunk_by(|a, b| a.setup(self.plan) == b.setup(self.plan)) {
             let next = group[0].setup(self.plan);
+            if setup.is_some() {
+                self.take_in_from_card(setup.as_ref(), journal)?;
+            }
             self.arrange(operator, setup.as_ref(), &next, group)?;
-            setup = Some(next);
             for shot in group {
                 self.stop.check()?;
                 if self.progress.board().is_some_and(Board::take_pause) {
                     self.confirm(operator, "Paused. Nothing is shot until you go on.")?;
                 }
                 self.progress.begin(shot, self.plan);
-                let record = self.take_and_store(shot, journal, summary)?;
-                journal.record(&record)?;
-                self.progress.shot(&record, journal.done());
+                self.shot(shot, &next, journal, summary)?;
             }
+            setup = Some(next);
         }
-        Ok(())
+        self.take_in_from_card(setup.as_ref(), journal)
     }
 
     /// Prompts, then checks what the camera says about it: the zoom, and the f-numbers that depend on it.

@@ -19,6 +19,9 @@ use crate::{
 /// Attempts to open a lost camera, with pauses that double from a half second: half a minute for a cable.
 const REOPENINGS: u32 = 6;
 
+/// Pause between attempts while somebody looks after a camera that is gone.
+const WAITING: Duration = Duration::from_secs(2);
+
 /// A camera, connected and kept so.
 pub(crate) struct Tether {
     model: Option<String>,
@@ -27,6 +30,9 @@ pub(crate) struct Tether {
     initial: Vec<Setting>,
     host: Option<Host>,
     body: Option<Body>,
+    openings: u32,
+    /// Whether somebody is there who can do something about a camera that does not come back.
+    attended: bool,
 }
 
 impl Tether {
@@ -60,7 +66,7 @@ impl Tether {
                 (Some(model), Some(port))
             }
         };
-        let mut tether = Self { model, port, initial, host: None, body };
+        let mut tether = Self { model, port, initial, host: None, body, openings: 0, attended: false };
         // A simulated body may be told to fail at once, and a network camera's first connection often does.
         let mut first = tether.connect().map(drop);
         if first.as_ref().is_err_and(|e| passing(e.kind)) {
@@ -81,6 +87,7 @@ impl Tether {
         for setting in &self.initial {
             host.set(*setting)?;
         }
+        self.openings += 1;
         Ok(self.host.insert(host))
     }
 
@@ -88,6 +95,17 @@ impl Tether {
     pub(crate) fn try_again(&mut self) -> Result<(), camera::Error> {
         self.host = None;
         self.connect().map(drop)
+    }
+
+    /// A camera that does not come back is waited for until the user stops the program.
+    pub(crate) fn attended(mut self, attended: bool) -> Self {
+        self.attended = attended;
+        self
+    }
+
+    /// How often the camera was opened: another number is another connection, and events before it are lost.
+    pub(crate) fn openings(&self) -> u32 {
+        self.openings
     }
 
     /// Asks the camera once: for what must not happen twice.
@@ -128,11 +146,17 @@ impl Tether {
         let mut pause = Duration::from_millis(if why.kind == Kind::Busy { 500 } else { 50 });
         for attempt in 1.. {
             wait(pause, stop)?;
-            match self.connect() {
-                Ok(_) => break,
+            match self.connect().map(drop) {
+                Ok(()) => break,
                 Err(e) if attempt < REOPENINGS => {
                     progress.note(&format!("{e}; attempt {attempt} of {REOPENINGS}"));
                     pause = Duration::from_millis(500) * 2u32.pow(attempt - 1);
+                }
+                Err(e) if self.attended && passing(e.kind) => {
+                    if attempt == REOPENINGS {
+                        progress.prompt(&format!("{}. Waiting for the camera; Ctrl-C stops here.", doctor::explain(e)));
+                    }
+                    pause = WAITING;
                 }
                 Err(e) => return Err(doctor::explain(e).into()),
             }

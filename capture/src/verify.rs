@@ -7,12 +7,12 @@ use std::{
 
 use manifests::{
     Digest, read_log,
-    session::{SHOTS_FILE, Shot, ShotFile},
+    session::{SHOTS_FILE, Shot, ShotFile, UNPLANNED_FILE, Unplanned},
 };
 use rayon::prelude::*;
 use serde_json::json;
 
-use crate::{Error, plan, session};
+use crate::{Error, plan, session, shoot::UNPLANNED_FOLDER};
 
 /// Verifies a session; an error when anything differs.
 pub(crate) fn verify(root: &Path, json: bool) -> Result<(), Error> {
@@ -22,9 +22,14 @@ pub(crate) fn verify(root: &Path, json: bool) -> Result<(), Error> {
     if log.torn {
         differences.push(format!("{SHOTS_FILE}: the last line is torn; `capture run` repairs it"));
     }
-    let files: Vec<&ShotFile> = log.rows.iter().flat_map(|s| &s.files).collect();
+    let unplanned = read_log::<Unplanned>(&root.join(UNPLANNED_FILE))?;
+    if unplanned.torn {
+        differences.push(format!("{UNPLANNED_FILE}: the last line is torn; `capture run` repairs it"));
+    }
+    let files: Vec<&ShotFile> =
+        log.rows.iter().flat_map(|s| &s.files).chain(unplanned.rows.iter().flat_map(|u| &u.files)).collect();
     differences.extend(files.par_iter().filter_map(|f| difference(root, f)).collect::<Vec<_>>());
-    differences.extend(doubles(&log.rows));
+    differences.extend(doubles(log.rows.iter().map(|s| s.key.as_str()).chain(files.iter().map(|f| f.path.as_str()))));
     differences.extend(strangers(root, &files)?);
 
     let planned: HashSet<String> = plan::list(&session.plan).into_iter().map(|s| s.key).collect();
@@ -34,12 +39,22 @@ pub(crate) fn verify(root: &Path, json: bool) -> Result<(), Error> {
     if json {
         println!(
             "{}",
-            json!({ "shots": log.rows.len(), "files": files.len(), "missing": missing, "differences": differences })
+            json!({
+                "shots": log.rows.len(),
+                "unplanned": unplanned.rows.len(),
+                "files": files.len(),
+                "missing": missing,
+                "differences": differences
+            })
         );
     } else {
         differences.iter().for_each(|d| println!("{d}"));
         let rest = if missing == 0 { "all that the plan asks for".into() } else { format!("{missing} still to shoot") };
-        println!("{} shots, {} files, {rest}; {} differences", log.rows.len(), files.len(), differences.len());
+        let more = match unplanned.rows.len() {
+            0 => String::new(),
+            n => format!(" and {n} from the body's own button"),
+        };
+        println!("{} shots{more}, {} files, {rest}; {} differences", log.rows.len(), files.len(), differences.len());
     }
     match differences.len() {
         0 => Ok(()),
@@ -66,25 +81,20 @@ fn difference(root: &Path, file: &ShotFile) -> Option<String> {
 }
 
 /// Shots or files that the journal has twice.
-fn doubles(shots: &[Shot]) -> Vec<String> {
+fn doubles<'a>(recorded: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
-    for shot in shots {
-        *seen.entry(&shot.key).or_default() += 1;
-        for file in &shot.files {
-            *seen.entry(file.path.as_str()).or_default() += 1;
-        }
-    }
+    recorded.for_each(|what| *seen.entry(what).or_default() += 1);
     let mut words: Vec<String> =
         seen.into_iter().filter(|s| s.1 > 1).map(|(what, n)| format!("{what}: recorded {n} times")).collect();
     words.sort();
     words
 }
 
-/// Files below `shots` that no shot names.
+/// Files below `shots` and `unplanned` that no line names.
 fn strangers(root: &Path, files: &[&ShotFile]) -> Result<Vec<String>, Error> {
     let known: HashSet<PathBuf> = files.iter().map(|f| f.path.under(root)).collect();
     let mut words = Vec::new();
-    let mut folders = vec![root.join("shots")];
+    let mut folders = vec![root.join("shots"), root.join(UNPLANNED_FOLDER)];
     while let Some(folder) = folders.pop() {
         let entries = match std::fs::read_dir(&folder) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,

@@ -135,19 +135,6 @@ fn a_camera_that_hangs_is_given_up_and_its_photograph_fetched() {
 }
 
 #[test]
-fn someone_at_the_body_s_own_button_mislabels_nothing() {
-    let faults = "
-  - { on: object, do: press-shutter, nth: 2 }
-  - { on: capture, do: drop-after, nth: 4 }
-  - { on: capture, do: press-shutter, nth: 6 }
-";
-    let bench = Bench::with_faults(PLAN, faults);
-    let output = bench.run();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    bench.assert_complete(SHOTS);
-}
-
-#[test]
 fn a_full_card_and_a_wrong_dial_end_with_a_remedy() {
     let bench = Bench::with_faults(PLAN, "  - { on: capture, do: card-full, nth: 3 }\n");
     let (code, message) = ending(&bench.run());

@@ -11,6 +11,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("plan", schema_for!(crate::plan::Plan)),
         ("session", schema_for!(crate::session::Session)),
         ("shot", schema_for!(crate::session::Shot)),
+        ("unplanned", schema_for!(crate::session::Unplanned)),
         ("recipe", schema_for!(crate::recipe::Recipe)),
         ("dataset", schema_for!(crate::dataset::Dataset)),
         ("sample", schema_for!(crate::dataset::Sample)),

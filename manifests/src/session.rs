@@ -12,6 +12,8 @@ use crate::{
 pub const SESSION_FILE: &str = "session.yaml";
 /// File name of the log of [`Shot`]s in a session's folder.
 pub const SHOTS_FILE: &str = "shots.jsonl";
+/// File name of the log of [`Unplanned`] photographs in a session's folder.
+pub const UNPLANNED_FILE: &str = "unplanned.jsonl";
 
 /// `session.yaml`: the camera and the plan of a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -96,7 +98,35 @@ pub struct Shot {
     pub disagreements: Vec<String>,
     /// The files, first the one to look at.
     pub files: Vec<ShotFile>,
-    /// Figures from the pixels; none where no file of the shot is a JPEG.
+    /// Figures from the pixels of the JPEG, or of the one inside the NEF where there is no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<ShotQuality>,
+    /// When the file was stored, UTC, RFC 3339.
+    pub stored: String,
+}
+
+/// A line of `unplanned.jsonl`: a photograph that someone took with the body's own button, stored, hashed and verified
+/// as the planned ones are. It is none of the plan's shots, and no line of `shots.jsonl` names its files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unplanned {
+    /// Identifies the photograph in the session: `unplanned/` and its name on the card.
+    pub key: String,
+    /// Scene id where the session stood when the photograph was found; none before its first prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene: Option<Name>,
+    /// What then stood in front of the lens, as far as the session knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// Key of the planned shot that was stored last before it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// What the file says of its settings, where it says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exif: Option<Settings>,
+    /// The files, first the one to look at.
+    pub files: Vec<ShotFile>,
+    /// Figures from the pixels, as for a planned shot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<ShotQuality>,
     /// When the file was stored, UTC, RFC 3339.

@@ -141,6 +141,7 @@ round_trips! {
     a_plan: plan::Plan,
     a_session: session::Session,
     a_shot: session::Shot,
+    an_unplanned_photograph: session::Unplanned,
     a_recipe: recipe::Recipe,
     a_dataset: dataset::Dataset,
     a_sample: dataset::Sample,

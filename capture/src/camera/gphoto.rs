@@ -1,10 +1,12 @@
-//! A body on libgphoto2. The only file that names the crate `gphoto2` (LGPL-2.1).
+//! A body on libgphoto2. The only module that names the crate `gphoto2` (LGPL-2.1).
+
+mod words;
 
 use std::{
+    collections::HashSet,
     fs::File,
     io::Write,
     path::Path,
-    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -17,7 +19,9 @@ use manifests::{
     session::Settings,
 };
 
-use super::{Camera, CardFile, Choices, Error, Identity, Kind, Setting, Status};
+use words::said;
+
+use super::{Camera, CardFile, Choices, Error, Identity, Kind, Release, Setting, Status};
 
 /// libgphoto2's names of the settings. `shutterspeed` would snap to the nearest without a word; `shutterspeed2` refuses.
 mod key {
@@ -31,27 +35,6 @@ mod key {
     pub(super) const LIVE_VIEW: &str = "viewfinder";
 }
 
-/// The last words of libgphoto2: its error codes say less ("Unspecified error" for a full card).
-static WORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Catches libgphoto2's messages.
-struct Listener;
-
-impl log::Log for Listener {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::Level::Error
-    }
-    fn log(&self, record: &log::Record<'_>) {
-        let text = record.args().to_string();
-        if let Ok(mut words) = WORDS.lock()
-            && !text.trim().is_empty()
-        {
-            words.push(text.trim().to_owned());
-        }
-    }
-    fn flush(&self) {}
-}
-
 /// libgphoto2, ready to connect.
 pub(crate) struct Library {
     context: Context,
@@ -60,9 +43,7 @@ pub(crate) struct Library {
 impl Library {
     /// Loads libgphoto2. The listener must be there before the first context.
     pub(crate) fn load() -> Result<Self, Error> {
-        if log::set_logger(&Listener).is_ok() {
-            log::set_max_level(log::LevelFilter::Error);
-        }
+        words::listen();
         Ok(Self { context: Context::new().map_err(|e| said("load libgphoto2", &e))? })
     }
 
@@ -106,7 +87,7 @@ impl Library {
             .map_err(|e| said(&what, &e))?;
         // get_camera does not connect: the first question does.
         camera.storages().wait().map_err(|e| said(&what, &e))?;
-        Ok(Body { camera, model })
+        Ok(Body { camera, model, fetched: HashSet::new() })
     }
 }
 
@@ -114,11 +95,26 @@ impl Library {
 pub(crate) struct Body {
     camera: gphoto2::Camera,
     model: String,
+    /// Names of what came from the body's memory over this connection.
+    fetched: HashSet<String>,
 }
 
 impl Body {
     fn widget(&self, name: &str) -> Result<Widget, Error> {
-        self.camera.config_key::<Widget>(name).wait().map_err(|e| said(&format!("read {name}"), &e))
+        self.camera.config_key::<Widget>(name).wait().map_err(|e| {
+            let unknown = matches!(e.kind(), ErrorKind::BadParameters);
+            let e = said(&format!("read {name}"), &e);
+            // Said of a setting that the body lacks, and of every setting once the connection is lost.
+            if unknown && self.camera.storages().wait().is_ok() {
+                let words = format!(
+                    "this body ({}) has no setting `{name}`: it cannot be driven; a D5300 and its siblings can, with the \
+                     mode dial on M",
+                    self.model
+                );
+                return Error::new(Kind::Refused, words);
+            }
+            e
+        })
     }
 
     /// The value of a setting as text; none where the body does not have it.
@@ -127,8 +123,23 @@ impl Body {
     }
 
     fn set_text(&self, name: &str, value: &str) -> Result<(), Error> {
+        self.set_to(name, |_| value.to_owned())
+    }
+
+    /// Sets a value in the body's own spelling, which is chosen from its choices.
+    fn set_to(&self, name: &str, spell: impl Fn(&[String]) -> String) -> Result<(), Error> {
+        let widget = self.widget(name)?;
+        let choices: Vec<String> = match &widget {
+            Widget::Radio(w) => w.choices_iter().collect(),
+            _ => Vec::new(),
+        };
+        let value = &*spell(&choices);
         let what = format!("set {name} to {value}");
-        let widget = match self.widget(name)? {
+        if !choices.is_empty() && !choices.iter().any(|c| c == value) {
+            let words = format!("cannot {what}: the body has {} only", choices.join(", "));
+            return Err(Error::new(Kind::Refused, words));
+        }
+        let widget = match widget {
             Widget::Radio(w) => {
                 w.set_choice(value).map_err(|e| said(&what, &e))?;
                 Widget::Radio(w)
@@ -140,10 +151,11 @@ impl Body {
             _ => return Err(Error::new(Kind::Refused, format!("cannot {what}: the body does not take it as text"))),
         };
         self.camera.set_config(&widget).wait().map_err(|e| {
-            // Reading it went well a moment ago, so bad parameters mean the value here, not a lost connection.
+            // Reading it went well a moment ago, so bad parameters mean the value here, unless the setting itself is gone:
+            // then the connection is.
             let refused = matches!(e.kind(), ErrorKind::BadParameters | ErrorKind::Other);
             let mut e = said(&what, &e);
-            if refused && matches!(e.kind, Kind::Gone | Kind::Other) {
+            if refused && matches!(e.kind, Kind::Gone | Kind::Other) && !e.message.contains("not found") {
                 e.kind = Kind::Refused;
             }
             e
@@ -168,10 +180,31 @@ impl Body {
         Ok(CardFile { folder: folder.into(), name: name.into(), bytes: info.file().size().unwrap_or(0) })
     }
 
+    /// The files of a release to the body's memory. libgphoto2 has fetched them when it tells of them, and keeps them at
+    /// its own root under numbers of its own; their lengths are known once they are here.
+    fn take_from_memory(&mut self, files: usize, deadline: Instant) -> Result<Release, Error> {
+        let mut release = Release::default();
+        loop {
+            let here = self.camera.fs().list_files("/").wait().map_err(|e| said("list what came from memory", &e))?;
+            for name in here {
+                if self.fetched.insert(name.clone()) {
+                    release.files.push(CardFile { folder: "/".into(), name, bytes: 0 });
+                }
+            }
+            if release.files.len() >= files || Instant::now() > deadline {
+                return Ok(release);
+            }
+            self.drain(Duration::from_millis(100))?;
+        }
+    }
+
     fn walk(&self, folder: &str, files: &mut Vec<CardFile>) -> Result<(), Error> {
         let what = format!("list {folder} on the card");
-        for name in self.camera.fs().list_files(folder).wait().map_err(|e| said(&what, &e))? {
-            files.push(self.file(folder, &name)?);
+        // At the root there is nothing of the card's, only what came from memory.
+        if folder != "/" {
+            for name in self.camera.fs().list_files(folder).wait().map_err(|e| said(&what, &e))? {
+                files.push(self.file(folder, &name)?);
+            }
         }
         for name in self.camera.fs().list_folders(folder).wait().map_err(|e| said(&what, &e))? {
             self.walk(&format!("{}/{name}", folder.trim_end_matches('/')), files)?;
@@ -246,21 +279,15 @@ impl Camera for Body {
 
     fn set(&mut self, setting: Setting) -> Result<(), Error> {
         match setting {
-            Setting::Shutter(v) => {
-                // The body's own spelling of the same duration: it has `10/25`, a plan may say `2/5`.
-                let spelled = self
-                    .choices_of(key::SHUTTER)
-                    .into_iter()
-                    .find(|c| c.parse::<Shutter>().is_ok_and(|c| crate::plan::same_shutter(c, v)));
-                self.set_text(key::SHUTTER, &spelled.unwrap_or_else(|| v.to_string()))
-            }
-            Setting::FNumber(v) => {
-                let spelled = self
-                    .choices_of(key::F_NUMBER)
-                    .into_iter()
-                    .find(|c| f_number(c).is_some_and(|c| crate::plan::same_f_number(c, v)));
-                self.set_text(key::F_NUMBER, &spelled.unwrap_or_else(|| format!("f/{v}")))
-            }
+            // The body's own spelling of the same duration: it has `10/25`, a plan may say `2/5`.
+            Setting::Shutter(v) => self.set_to(key::SHUTTER, |choices| {
+                let same = |c: &&String| c.parse::<Shutter>().is_ok_and(|c| crate::plan::same_shutter(c, v));
+                choices.iter().find(same).cloned().unwrap_or_else(|| v.to_string())
+            }),
+            Setting::FNumber(v) => self.set_to(key::F_NUMBER, |choices| {
+                let same = |c: &&String| f_number(c).is_some_and(|c| crate::plan::same_f_number(c, v));
+                choices.iter().find(same).cloned().unwrap_or_else(|| format!("f/{v}"))
+            }),
             Setting::Iso(v) => self.set_text(key::ISO, &v.to_string()),
             Setting::Quality(v) => self.set_text(
                 key::QUALITY,
@@ -289,20 +316,33 @@ impl Camera for Body {
         Ok(files)
     }
 
-    fn shoot(&mut self, shutter: Shutter, files: usize) -> Result<Vec<CardFile>, Error> {
-        self.drain(Duration::from_millis(5))?;
+    fn shoot(&mut self, shutter: Shutter, files: usize) -> Result<Release, Error> {
+        // What came before this release is somebody else's.
+        let told = self.drain(Duration::from_millis(5))?;
         let first = self.camera.capture_image().wait().map_err(|e| said("take the photograph", &e))?;
-        let mut taken = vec![self.file(&first.folder(), &first.name())?];
-        // NEF+JPEG: the capture answers one file, events bring the other.
         let deadline = Instant::now() + Duration::from_secs_f64(10.0 + shutter.seconds());
-        while taken.len() < files && Instant::now() < deadline {
-            for more in self.drain(Duration::from_millis(100))? {
-                if !taken.iter().any(|t| t.name == *more.name()) {
-                    taken.push(self.file(&more.folder(), &more.name())?);
-                }
-            }
+        if first.folder() == "/" {
+            return self.take_from_memory(files, deadline);
         }
-        Ok(taken)
+        let mut release = Release { files: vec![self.file(&first.folder(), &first.name())?], others: Vec::new() };
+        let stem = release.files[0].stem();
+        let mut told: Vec<CardFile> = told.iter().filter_map(|f| self.file(&f.folder(), &f.name()).ok()).collect();
+        // NEF+JPEG: the capture answers one file, events bring the other.
+        loop {
+            for file in told.drain(..) {
+                if release.files.iter().chain(&release.others).any(|f| *f == file) {
+                    continue;
+                }
+                let ours = file.stem() == stem && release.files.len() < files;
+                if ours { release.files.push(file) } else { release.others.push(file) }
+            }
+            if release.files.len() >= files || Instant::now() > deadline {
+                return Ok(release);
+            }
+            let more = self.drain(Duration::from_millis(100))?;
+            // What was told of may have been deleted since.
+            told.extend(more.iter().filter_map(|f| self.file(&f.folder(), &f.name()).ok()));
+        }
     }
 
     fn download(&mut self, file: &CardFile, to: &Path) -> Result<Digest, Error> {
@@ -336,15 +376,6 @@ impl Camera for Body {
     }
 }
 
-impl Body {
-    fn choices_of(&self, name: &str) -> Vec<String> {
-        match self.widget(name) {
-            Ok(Widget::Radio(w)) => w.choices_iter().collect(),
-            _ => Vec::new(),
-        }
-    }
-}
-
 fn f_number(text: &str) -> Option<FNumber> {
     FNumber::new(text.trim_start_matches("f/").parse().ok()?).ok()
 }
@@ -357,27 +388,4 @@ fn text(widget: &Widget) -> Option<String> {
         Widget::Toggle(w) => w.toggled().map(|on| if on { "On".into() } else { "Off".into() }),
         _ => None,
     }
-}
-
-/// libgphoto2's error with the last words that it said about it, and what kind it is.
-fn said(what: &str, e: &gphoto2::Error) -> Error {
-    let words = WORDS.lock().map(|mut w| w.drain(..).collect::<Vec<_>>()).unwrap_or_default();
-    let last = words.last().cloned().unwrap_or_default();
-    let lower = words.join(" ").to_lowercase();
-    let kind = match e.kind() {
-        _ if lower.contains("store full") || lower.contains("no space") => Kind::CardFull,
-        _ if lower.contains("focus") => Kind::OutOfFocus,
-        _ if lower.contains("busy") => Kind::Busy,
-        _ if lower.contains("not open") => Kind::Gone,
-        ErrorKind::IoUsbClaim | ErrorKind::IoLock => Kind::Claimed,
-        ErrorKind::ModelNotFound | ErrorKind::UnknownPort | ErrorKind::IoUsbFind => Kind::NotFound,
-        ErrorKind::CameraBusy => Kind::Busy,
-        ErrorKind::NoSpace => Kind::CardFull,
-        ErrorKind::Io | ErrorKind::IoRead | ErrorKind::IoWrite | ErrorKind::Timeout | ErrorKind::IoUpdate => Kind::Gone,
-        // After a disconnection libgphoto2 no longer knows any setting's name.
-        ErrorKind::BadParameters => Kind::Gone,
-        _ => Kind::Other,
-    };
-    let detail = if last.is_empty() { e.to_string() } else { format!("{e} ({last})") };
-    Error::new(kind, format!("cannot {what}: {detail}"))
 }

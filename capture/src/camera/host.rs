@@ -12,10 +12,11 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use manifests::{Digest, Shutter, session::Settings};
+use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
 use super::{
-    Camera, CardFile, Choices, Error, Identity, Kind, Setting, Status,
+    Camera, CardFile, Choices, Error, Identity, Kind, Release, Setting, Status,
     gphoto::{Body, Library},
     protocol::{Answer, Request},
 };
@@ -28,6 +29,9 @@ const LISTING: Duration = Duration::from_secs(180);
 const WRITING: Duration = Duration::from_secs(20);
 /// The slowest transfer that is still one: 12.8 Mbit/s, a bad wireless link.
 const BYTES_PER_SECOND: u64 = 1_600_000;
+
+/// What the name of a child's HOME begins with; the id of the process that made it follows.
+const HOME_PREFIX: &str = "capture-home-";
 
 /// The name of the hidden subcommand that [`serve`] runs under.
 pub const SUBCOMMAND: &str = "camera-host";
@@ -69,7 +73,10 @@ impl Host {
         let failed = |what: &'static str| {
             move |e: std::io::Error| Error::new(Kind::Disk, format!("cannot {what} for the camera's process: {e}"))
         };
-        let home = tempfile::Builder::new().prefix("capture-home-").tempdir().map_err(failed("make a folder"))?;
+        let temporary = std::env::temp_dir();
+        sweep(&temporary);
+        let prefix = format!("{HOME_PREFIX}{}-", std::process::id());
+        let home = tempfile::Builder::new().prefix(&prefix).tempdir_in(temporary).map_err(failed("make a folder"))?;
         let settings = home.path().join(".gphoto");
         std::fs::create_dir(&settings).map_err(failed("make a folder"))?;
         // libgphoto2 would answer values from two seconds ago.
@@ -189,10 +196,10 @@ impl Camera for Host {
     fn card(&mut self) -> Result<Vec<CardFile>, Error> {
         ask!(self, Request::Card, LISTING, Files)
     }
-    fn shoot(&mut self, shutter: Shutter, files: usize) -> Result<Vec<CardFile>, Error> {
+    fn shoot(&mut self, shutter: Shutter, files: usize) -> Result<Release, Error> {
         // Long-exposure noise reduction takes a second exposure, with the shutter closed.
         let patience = WRITING + Duration::from_secs_f64(2.0 * shutter.seconds());
-        ask!(self, Request::Shoot { shutter, files }, patience, Files)
+        ask!(self, Request::Shoot { shutter, files }, patience, Release)
     }
     fn download(&mut self, file: &CardFile, to: &Path) -> Result<Digest, Error> {
         let patience = SHORT + Duration::from_secs(file.bytes / BYTES_PER_SECOND);
@@ -246,7 +253,22 @@ pub fn serve() -> ExitCode {
 
 /// Whether a HOME is one that [`Host::start`] made.
 fn is_ours(home: &Path) -> bool {
-    home.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("capture-home-"))
+    home.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with(HOME_PREFIX))
+}
+
+/// Removes the HOMEs of programs that were killed together with their child: nobody else would.
+fn sweep(temporary: &Path) {
+    let Ok(entries) = std::fs::read_dir(temporary) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(rest) = name.to_str().and_then(|n| n.strip_prefix(HOME_PREFIX)) else { continue };
+        let maker = rest.split_once('-').and_then(|(id, _)| Pid::from_raw(id.parse().ok()?));
+        // A process of another user's is alive and answers that it may not be asked.
+        if maker.is_some_and(|id| test_kill_process(id) == Err(rustix::io::Errno::SRCH)) {
+            // Another program may be sweeping too.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn handle(request: Request, library: &Result<Library, Error>, body: &mut Option<Body>) -> Result<Answer, Error> {
@@ -274,11 +296,35 @@ fn ask_body(request: Request, body: &mut Body) -> Result<Answer, Error> {
         Request::Settings => body.settings().map(Answer::Settings),
         Request::Set { setting } => body.set(setting).map(|()| Answer::Done),
         Request::Card => body.card().map(Answer::Files),
-        Request::Shoot { shutter, files } => body.shoot(shutter, files).map(Answer::Files),
+        Request::Shoot { shutter, files } => body.shoot(shutter, files).map(Answer::Release),
         Request::Download { file, to } => body.download(&file, &to).map(Answer::Digest),
         Request::Preview => body.preview().map(|jpeg| Answer::Frame(STANDARD.encode(jpeg))),
         Request::Focus { steps } => body.focus(steps).map(|()| Answer::Done),
         Request::EndPreview => body.end_preview().map(|()| Answer::Done),
         Request::Open { .. } | Request::List | Request::Close => Ok(Answer::Done),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_of_processes_that_are_gone_are_swept_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut gone = Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        let make = |name: String| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.join(".gphoto")).unwrap();
+            path
+        };
+        let leftover = make(format!("{HOME_PREFIX}{}-x1", gone.id()));
+        let held = make(format!("{HOME_PREFIX}{}-x2", std::process::id()));
+        let strange = make(format!("{HOME_PREFIX}x3"));
+        let another = make("home".into());
+        sweep(folder.path());
+        assert!(!leftover.exists());
+        assert!(held.exists() && strange.exists() && another.exists());
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use manifests::{Digest, Shutter, session::Settings};
 use serde::{Deserialize, Serialize};
 
-use super::{CardFile, Choices, Error, Identity, Setting, Status};
+use super::{CardFile, Choices, Error, Identity, Release, Setting, Status};
 
 /// A question to the process that holds the camera.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,8 +58,10 @@ pub(crate) enum Answer {
     Choices(Choices),
     /// To [`Request::Settings`].
     Settings(Settings),
-    /// To [`Request::Card`] and [`Request::Shoot`].
+    /// To [`Request::Card`].
     Files(Vec<CardFile>),
+    /// To [`Request::Shoot`].
+    Release(Release),
     /// To [`Request::Download`].
     Digest(Digest),
     /// To [`Request::Preview`]: the JPEG, in base64.

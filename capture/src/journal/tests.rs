@@ -55,12 +55,12 @@ fn a_shot_begun_and_not_recorded_is_in_doubt_and_its_file_is_fresh() {
     journal.card(&card(&[1, 2])).unwrap();
     journal.intend("a", settings()).unwrap();
     journal.record(&shot("a", &card(&[3])[0])).unwrap();
-    assert_eq!(journal.in_doubt(), None);
+    assert!(!journal.doubts());
     journal.intend("b", settings()).unwrap();
     drop(journal);
 
     let journal = Journal::open(folder.path()).unwrap();
-    assert_eq!(journal.in_doubt().unwrap().key, "b");
+    assert!(journal.doubt("b").is_some() && journal.doubt("a").is_none());
     assert!(journal.is_done("a") && !journal.is_done("b"));
     // 1 and 2 were there before, 3 is recorded; 4 came since.
     assert_eq!(journal.fresh(&card(&[1, 2, 3, 4])), [card(&[4])]);
@@ -73,7 +73,7 @@ fn a_look_at_the_card_ends_the_doubt() {
     journal.intend("a", settings()).unwrap();
     journal.card(&card(&[7])).unwrap();
     let journal = Journal::open(folder.path()).unwrap();
-    assert_eq!(journal.in_doubt(), None);
+    assert!(!journal.doubts());
     assert!(journal.fresh(&card(&[7])).is_empty());
 }
 
@@ -86,6 +86,60 @@ fn the_files_of_one_release_stay_together() {
     let names: Vec<Vec<String>> =
         journal.fresh(&files).iter().map(|g| g.iter().map(|f| f.name.clone()).collect()).collect();
     assert_eq!(names, [vec!["DSC_0001.JPG".to_owned()], vec!["DSC_0002.JPG".into(), "DSC_0002.NEF".into()]]);
+}
+
+#[test]
+fn shots_whose_lines_were_lost_are_all_in_doubt() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    journal.card(&card(&[])).unwrap();
+    for (n, key) in [(1, "a"), (2, "b"), (3, "c")] {
+        journal.intend(key, settings()).unwrap();
+        journal.record(&shot(key, &card(&[n])[0])).unwrap();
+    }
+    drop(journal);
+    let path = folder.path().join(SHOTS_FILE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.lines().take(1).map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    assert!(journal.doubt("b").is_some() && journal.doubt("c").is_some() && journal.doubt("a").is_none());
+    assert_eq!(journal.fresh(&card(&[1, 2, 3])), [card(&[2]), card(&[3])]);
+    journal.record(&shot("b", &card(&[2])[0])).unwrap();
+    assert!(journal.doubt("b").is_none() && journal.doubts());
+}
+
+#[test]
+fn what_is_damaged_is_not_looked_at_again_and_ends_no_doubt() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    journal.card(&card(&[])).unwrap();
+    journal.intend("a", settings()).unwrap();
+    journal.ignore(&card(&[1])).unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    assert!(journal.doubt("a").is_some());
+    assert_eq!(journal.fresh(&card(&[1, 2])), [card(&[2])]);
+}
+
+#[test]
+fn an_unplanned_photograph_is_known_and_is_no_shot() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    journal.card(&card(&[])).unwrap();
+    let files = shot("x", &card(&[5])[0]).files;
+    let photograph = Unplanned {
+        key: "unplanned/DSC_0005".into(),
+        scene: None,
+        subject: None,
+        after: None,
+        exif: None,
+        files,
+        quality: None,
+        stored: "2026-01-01T00:00:00Z".into(),
+    };
+    journal.record_unplanned(&photograph).unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    assert_eq!(journal.done(), 0);
+    assert_eq!(journal.fresh(&card(&[5, 6])), [card(&[6])]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::Sender};
 
 use super::{
-    Pace, clock,
+    Model, Pace, clock,
     codec::Writer,
     codes::{event, op, prop, rc},
     faults::{Action, Fault, Moment, WireFault},
@@ -65,6 +65,7 @@ pub(super) struct Machine {
     pub(super) finished: Condvar,
     pub(super) processor: Sender<Exposure>,
     pub(super) pace: Pace,
+    pub(super) model: Model,
     pub(super) optics: Arc<super::optics::Optics>,
 }
 
@@ -98,6 +99,8 @@ impl Machine {
                 Action::Hang => return (self.perform(state, request), Some(WireFault::Hang { seconds })),
                 Action::DropDuring => return (self.perform(state, request), Some(WireFault::Drop(Moment::During))),
                 Action::DropAfter => return (self.perform(state, request), Some(WireFault::Drop(Moment::After))),
+                Action::Sleep => return (rc::GENERAL_ERROR.into(), Some(WireFault::Sleep { seconds })),
+                Action::Malformed => return (self.perform(state, request), Some(WireFault::Malformed)),
                 Action::Truncate => state.truncate_next = true,
                 Action::CardFull => state.store.fill(),
                 Action::LowBattery => {
@@ -120,7 +123,8 @@ impl Machine {
             return rc::SESSION_NOT_OPEN.into();
         }
         match request.code {
-            op::GET_DEVICE_INFO => Ok(device_info(&state.properties)).into(),
+            op::GET_DEVICE_INFO => Ok(device_info(&state.properties, self.model)).into(),
+            code if !self.model.operations().contains(&code) => rc::OPERATION_NOT_SUPPORTED.into(),
             op::OPEN_SESSION if state.session.is_some() => rc::SESSION_ALREADY_OPEN.into(),
             op::OPEN_SESSION => {
                 state.clients += 1;
@@ -142,7 +146,11 @@ impl Machine {
                 state.store.handles(p(0), p(2)).map(|h| Writer::default().array32(&h).done()).into()
             }
             op::GET_OBJECT_INFO => state.store.info(p(0)).into(),
-            op::GET_OBJECT => state.store.object(p(0)).map(|bytes| shorten(&mut state, bytes)).into(),
+            op::GET_OBJECT => {
+                let object = state.store.object(p(0));
+                state.store.sent(p(0));
+                object.map(|bytes| shorten(&mut state, bytes)).into()
+            }
             op::GET_PARTIAL_OBJECT => {
                 let data = state.store.part(p(0), p(1), p(2)).map(|bytes| shorten(&mut state, bytes));
                 let parameters = data.iter().map(|d| d.len() as u32).collect();
@@ -241,11 +249,11 @@ fn shorten(state: &mut State, mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-fn device_info(properties: &Properties) -> Vec<u8> {
+fn device_info(properties: &Properties, model: Model) -> Vec<u8> {
     let mut w = Writer::default();
     w.u16(100).u32(NIKON).u16(100).string("microsoft.com: 1.0").u16(0);
-    w.array16(op::ALL).array16(event::ALL).array16(&properties.codes(false));
+    w.array16(&model.operations()).array16(event::ALL).array16(&properties.codes(false));
     // Capture formats, then image formats: JPEG; undefined, folder, script, JPEG.
     w.array16(&[0x3801]).array16(&[0x3000, 0x3001, 0x3002, 0x3801]);
-    w.string("Nikon Corporation").string("D5300").string(FIRMWARE).string(SERIAL).done()
+    w.string("Nikon Corporation").string(model.name()).string(FIRMWARE).string(SERIAL).done()
 }

@@ -72,7 +72,7 @@ pub struct Fault {
     /// By chance instead: the probability at each such operation from the `nth` on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chance: Option<f64>,
-    /// How long a hang lasts, seconds.
+    /// How long a hang or a sleep lasts, seconds.
     #[serde(default = "an_hour")]
     pub seconds: f64,
 }
@@ -181,6 +181,10 @@ pub enum Action {
     WrongDial,
     /// Someone presses the body's own shutter button.
     PressShutter,
+    /// The body goes to sleep instead of answering: it drops the connection and takes none for `seconds`.
+    Sleep,
+    /// Instead of an answer, packets that are none: of impossible length, kind or order.
+    Malformed,
     /// The next event arrives twice.
     DuplicateEvent,
     /// The next picture's completion is told before the picture itself.
@@ -226,6 +230,8 @@ pub(super) enum Moment {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum WireFault {
     Hang { seconds: f64 },
+    Sleep { seconds: f64 },
+    Malformed,
     Drop(Moment),
 }
 

@@ -14,6 +14,7 @@ mod exif;
 mod faults;
 mod glass;
 mod lens;
+mod model;
 mod nef;
 mod operator;
 mod optics;
@@ -43,6 +44,7 @@ use std::{
 use manifests::plan::Subject;
 
 pub use faults::{Action, Fault, Faults, Operation};
+pub use model::Model;
 pub use operator::Operator;
 pub use scene::{GlassSpec, LayerSpec, SceneFile, SceneSpec, View};
 pub use serve::serve;
@@ -60,6 +62,8 @@ pub struct Options {
     pub pace: Pace,
     /// Columns and rows of its pictures. A real body has 6000 x 4000; the default is quick to compute.
     pub picture_size: (u32, u32),
+    /// Which body it is.
+    pub model: Model,
     /// Folder that is the memory card. A body that is started again on it still has its files; without one the card
     /// vanishes with the body.
     pub card: Option<PathBuf>,
@@ -73,6 +77,7 @@ impl Default for Options {
             port: 0,
             pace: Pace::RealTime,
             picture_size: (1500, 1000),
+            model: Model::D5300,
             card: None,
         }
     }
@@ -112,10 +117,11 @@ impl Body {
         let store = store::Store::open(options.card.as_deref(), options.picture_size)?;
         let (processor, releases) = mpsc::channel();
         let machine = Arc::new(body::Machine {
-            state: Mutex::new(state::State::new(&optics, store, options.faults)),
+            state: Mutex::new(state::State::new(&optics, store, options.faults, options.model)),
             finished: Condvar::new(),
             processor,
             pace: options.pace,
+            model: options.model,
             optics,
         });
         // The image processor holds no reference that would keep the body alive: it ends when the body's sender is gone.

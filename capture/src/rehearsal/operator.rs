@@ -115,6 +115,11 @@ impl Operator {
         self.server.disconnect();
     }
 
+    /// Lets the body's auto-off timer run out: it takes no connection for so many seconds.
+    pub fn sleep(&self, seconds: f64) {
+        self.server.sleep(seconds);
+    }
+
     /// Files on the card.
     pub fn card_shots(&self) -> usize {
         self.machine.lock().store.files_on_card()

@@ -58,6 +58,26 @@ impl Link {
         self.stream.write_all(&[&length.to_le_bytes(), &kind.to_le_bytes(), payload].concat())
     }
 
+    /// Writes what no body should: a different kind of nonsense for each transaction.
+    pub(super) fn write_malformed(&mut self, transaction: u32) -> io::Result<()> {
+        let id = transaction.to_le_bytes();
+        match transaction % 5 {
+            // A response that is shorter than its own header.
+            0 => self.stream.write_all(&[&4u32.to_le_bytes()[..], &RESPONSE.to_le_bytes()].concat()),
+            // A response that ends before its code.
+            1 => self.write(RESPONSE, &[0x01]),
+            // Data without a beginning, for another transaction.
+            2 => self.write(END_DATA, &[0xFF; 64]),
+            // A terabyte announced and two bytes sent.
+            3 => {
+                self.write(START_DATA, &[&id[..], &(1u64 << 40).to_le_bytes()].concat())?;
+                self.write(END_DATA, &[&id[..], &[1, 2]].concat())
+            }
+            // No packet at all, of the greatest length.
+            _ => self.stream.write_all(&[0xFF; 32]),
+        }
+    }
+
     /// Says nothing for a while; false when the client gave up meanwhile.
     pub(super) fn stay_silent(&mut self, seconds: f64) -> io::Result<bool> {
         let until = Instant::now() + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(1 << 30));

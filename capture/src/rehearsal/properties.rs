@@ -200,6 +200,18 @@ impl Properties {
         }
     }
 
+    /// Keeps, of a property's choices, these.
+    pub(super) fn limit(&mut self, code: u16, to: &[i64]) {
+        if let Some(Property { form: Form::Choices(choices), .. }) = self.0.get_mut(&code) {
+            choices.retain(|c| to.contains(&c.number()));
+        }
+    }
+
+    /// Takes a property away.
+    pub(super) fn remove(&mut self, code: u16) {
+        self.0.remove(&code);
+    }
+
     /// Turns the zoom ring: focal length, and the f-numbers that the lens has there. Answers what changed.
     pub(super) fn zoom(&mut self, focal_mm: f64) -> Vec<u16> {
         let mut changed = vec![prop::FOCAL_LENGTH];

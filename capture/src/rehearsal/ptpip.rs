@@ -30,6 +30,7 @@ pub(super) struct Server {
     held: AtomicBool,
     connections: AtomicU64,
     open: Mutex<HashMap<u64, TcpStream>>,
+    asleep_until: Mutex<Option<Instant>>,
 }
 
 impl Server {
@@ -40,6 +41,7 @@ impl Server {
             held: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             open: Mutex::default(),
+            asleep_until: Mutex::default(),
         })
     }
 
@@ -50,6 +52,9 @@ impl Server {
                 return;
             }
             let Ok(stream) = stream else { continue };
+            if self.asleep() {
+                continue;
+            }
             let server = Arc::clone(&self);
             let spawned = thread::Builder::new().name("rehearsal-connection".into()).spawn(move || {
                 if let Err(error) = server.serve(stream) {
@@ -68,6 +73,17 @@ impl Server {
         self.disconnect();
         // Wakes the accepting thread, which then sees the flag.
         drop(TcpStream::connect(("127.0.0.1", port)));
+    }
+
+    /// Closes every connection and takes none for a while.
+    pub(super) fn sleep(&self, seconds: f64) {
+        let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(1 << 30));
+        *self.asleep_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
+        self.disconnect();
+    }
+
+    fn asleep(&self) -> bool {
+        self.asleep_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
     }
 
     /// Closes every connection, as pulling the cable does.
@@ -155,6 +171,14 @@ impl Server {
         match fault {
             Some(WireFault::Hang { seconds }) if !link.stay_silent(seconds)? => return Ok(false),
             Some(WireFault::Drop(Moment::Before)) => return Ok(false),
+            Some(WireFault::Sleep { seconds }) => {
+                self.sleep(seconds);
+                return Ok(false);
+            }
+            Some(WireFault::Malformed) => {
+                link.write_malformed(request.transaction)?;
+                return Ok(true);
+            }
             _ => {}
         }
         if let Some(data) = &reply.data {

@@ -7,7 +7,7 @@ use manifests::plan::Subject;
 use super::{Body, Operator, Options};
 
 const HELP: &str = "scene ID | paper in|out | glass in|out | zoom MM | focus M | autofocus on|off | dial m|p | \
-                    battery PERCENT | press | unplug | status | help | quit";
+                    battery PERCENT | press | unplug | sleep SECONDS | status | help | quit";
 
 /// Runs a body until the standard input says `quit`, or until the process is stopped.
 ///
@@ -62,6 +62,7 @@ fn obey(operator: &Operator, line: &str) -> Result<Option<String>, String> {
         }
         (Some("press"), None, None) => operator.press_shutter(),
         (Some("unplug"), None, None) => operator.pull_cable(),
+        (Some("sleep"), Some(seconds), None) => operator.sleep(number(seconds, "seconds")?),
         (Some("status"), None, None) => {}
         (Some("help"), None, None) => return Ok(Some(HELP.into())),
         (Some("quit"), None, None) => return Ok(None),

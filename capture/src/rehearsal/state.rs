@@ -13,6 +13,7 @@ use super::{
     codes::{event, prop, rc},
     faults::{Faults, Script},
     lens,
+    model::Model,
     properties::{Properties, Value},
     shooting::Target,
     store::Store,
@@ -56,10 +57,12 @@ pub(super) struct State {
 
 impl State {
     /// A body that was just switched on, in front of its first scene.
-    pub(super) fn new(optics: &super::optics::Optics, store: Store, faults: Faults) -> Self {
+    pub(super) fn new(optics: &super::optics::Optics, store: Store, faults: Faults, model: Model) -> Self {
         let scene = optics.first();
+        let mut properties = Properties::new();
+        model.strip(&mut properties);
         Self {
-            properties: Properties::new(),
+            properties,
             store,
             set: Set {
                 scene: scene.id.to_string(),

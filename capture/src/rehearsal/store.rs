@@ -44,6 +44,8 @@ struct InMemory {
     name: String,
     picture: Picture,
     taken: SystemTime,
+    /// A client has it: its place is free for the next release, whether the client deletes it or not.
+    fetched: bool,
 }
 
 /// Card and memory.
@@ -135,10 +137,11 @@ impl Store {
 
     /// Keeps the files of one release in memory; true when the first can be told at once.
     pub(super) fn add_to_memory(&mut self, pictures: Vec<Picture>) -> bool {
+        self.memory.retain(|m| !m.fetched);
         let idle = self.memory.is_empty();
         for picture in pictures {
             let name = format!("DSC_0000.{}", picture.extension);
-            self.memory.push_back(InMemory { name, picture, taken: SystemTime::now() });
+            self.memory.push_back(InMemory { name, picture, taken: SystemTime::now(), fetched: false });
         }
         idle && !self.memory.is_empty()
     }
@@ -199,6 +202,13 @@ impl Store {
         })
     }
 
+    /// A picture was sent to a client.
+    pub(super) fn sent(&mut self, handle: u32) {
+        if let (MEMORY_HANDLE, Some(first)) = (handle, self.memory.front_mut()) {
+            first.fetched = true;
+        }
+    }
+
     /// Part of a picture.
     pub(super) fn part(&self, handle: u32, offset: u32, length: u32) -> Result<Vec<u8>, u16> {
         let whole = self.object(handle)?;
@@ -244,7 +254,7 @@ impl Store {
 }
 
 fn info(storage: u32, parent: u32, name: &str, bytes: u64, size: (u32, u32), time: SystemTime) -> Vec<u8> {
-    let folder = !name.contains('.');
+    let folder = storage == CARD && parent != FOLDER;
     let jpeg = name.to_ascii_uppercase().ends_with(".JPG");
     let format = match (folder, jpeg) {
         (true, _) => ASSOCIATION,

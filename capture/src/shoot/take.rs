@@ -1,29 +1,34 @@
-//! One shot: set, read back, open the shutter, fetch, verify. Whatever happens in between, the photograph is fetched
-//! from the card if it is there, and taken again only if it is not.
+//! One shot: set, read back, open the shutter. Whatever happens in between, the photograph is fetched from the card if
+//! it is there, and taken again only if it is not.
 
-use std::{path::Path, time::Duration};
-
-use manifests::{
-    plan::{CaptureTarget, Plan, Quality, Subject},
-    session::{Settings, Shot, ShotFile, ShotQuality},
+use std::{
+    path::Path,
+    time::{Duration, Instant},
 };
 
-use super::Job;
+use manifests::{
+    plan::{CaptureTarget, Plan},
+    session::{Settings, Shot},
+};
+
+use super::{
+    Job,
+    keep::{extensions, is_whole},
+};
 use crate::{
     Error,
     camera::{self, Camera, CardFile, Setting, host::Host},
-    clock, exif,
+    exif,
+    hook::Hook,
     journal::Journal,
-    plan::{PlannedShot, same_f_number, same_shutter},
+    plan::{PlannedShot, Setup, same_f_number, same_shutter},
     progress::{Progress, Summary},
-    qc,
     signals::Stop,
-    store,
     tether::{Tether, passing, wait},
 };
 
 /// Attempts at one shot before the session stops.
-const PATIENCE: u32 = 5;
+pub(super) const PATIENCE: u32 = 5;
 /// Seconds after an exposure in which its file may still come to the card.
 const WRITING_SECONDS: f64 = 3.0;
 
@@ -31,23 +36,25 @@ const WRITING_SECONDS: f64 = 3.0;
 pub(super) struct Shooter<'a> {
     pub(super) plan: &'a Plan,
     pub(super) plan_path: &'a Path,
-    root: &'a Path,
+    pub(super) root: &'a Path,
     pub(super) tether: Tether,
+    pub(super) hook: Hook<'a>,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
+    /// The connection, by its number, over which the card was listed last: what the body told over another is lost.
+    pub(super) listed: u32,
+    /// Photographs of nobody's planning, taken in by this run.
+    pub(super) unplanned: usize,
+    pub(super) hook_failures: usize,
 }
 
 /// A photograph that is on the camera.
-struct Taken {
-    files: Vec<CardFile>,
-    read_back: Settings,
-    rescued: bool,
-}
-
-/// What a file says of itself.
-struct Content {
-    exif: Option<Settings>,
-    picture: Option<(u32, u32, ShotQuality)>,
+pub(super) struct Taken {
+    pub(super) files: Vec<CardFile>,
+    pub(super) read_back: Settings,
+    /// Files that the body told of besides.
+    pub(super) others: Vec<CardFile>,
+    pub(super) rescued: bool,
 }
 
 impl<'a> Shooter<'a> {
@@ -59,7 +66,9 @@ impl<'a> Shooter<'a> {
         progress: &'a Progress,
         stop: &'a Stop,
     ) -> Self {
-        Self { plan, plan_path: &job.plan, root, tether, progress, stop }
+        let hook = Hook::new(job.hook.as_deref(), root);
+        let plan_path = &job.plan;
+        Self { plan, plan_path, root, tether, hook, progress, stop, listed: 0, unplanned: 0, hook_failures: 0 }
     }
 
     /// Asks the camera what may be asked twice.
@@ -67,37 +76,70 @@ impl<'a> Shooter<'a> {
         self.tether.steadily(self.progress, self.stop, f)
     }
 
-    /// Notes what is on the card, unless a shot in doubt may be among it.
+    /// Before the first shot: what is on a card that the session has not seen is none of its; what came to one that it
+    /// has seen came while nobody looked.
     pub(super) fn note_card(&mut self, journal: &mut Journal) -> Result<(), Error> {
-        if journal.in_doubt().is_none() {
-            let card = self.ask(|c| c.card())?;
-            journal.card(&card)?;
+        if journal.doubts() {
+            return Ok(());
         }
-        Ok(())
+        if journal.begun() {
+            return self.take_in_from_card(None, journal);
+        }
+        let card = self.ask(|c| c.card())?;
+        self.listed = self.tether.openings();
+        if !card.is_empty() {
+            self.progress
+                .note(&format!("files on the card from before this session, which stay there: {}", card.len()));
+        }
+        Ok(journal.card(&card)?)
     }
 
-    /// Takes a shot and stores it; a photograph that the camera cannot send whole is taken again.
-    pub(super) fn take_and_store(
+    /// Takes a shot, stores and records it; a photograph that the camera cannot send whole is taken again.
+    pub(super) fn shot(
         &mut self,
         shot: &PlannedShot,
+        setup: &Setup,
         journal: &mut Journal,
         summary: &mut Summary,
-    ) -> Result<Shot, Error> {
+    ) -> Result<(), Error> {
+        let (record, taken) = self.take_and_keep(shot, setup, journal)?;
+        journal.record(&record)?;
+        summary.rescued += usize::from(taken.rescued);
+        summary.disagreements += usize::from(!record.disagreements.is_empty());
+        summary.bytes += record.files.iter().map(|f| f.bytes).sum::<u64>();
+        self.progress.shot(&record, journal.done());
+        if let Err(words) = self.hook.shot(&record, self.stop) {
+            self.hook_failed(&words);
+        }
+        self.take_in(taken.others, Some(setup), journal)
+    }
+
+    /// Says that the hook failed; the shot is stored all the same.
+    pub(super) fn hook_failed(&mut self, words: &str) {
+        self.hook_failures += 1;
+        self.progress.note(words);
+    }
+
+    fn take_and_keep(
+        &mut self,
+        shot: &PlannedShot,
+        setup: &Setup,
+        journal: &mut Journal,
+    ) -> Result<(Shot, Taken), Error> {
+        let stem = shot.stem(self.plan);
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let taken = self.take(shot, journal)?;
-            match self.store(shot, &taken)? {
-                Ok(record) => {
-                    summary.rescued += usize::from(taken.rescued);
-                    summary.disagreements += usize::from(!record.disagreements.is_empty());
-                    summary.bytes += record.files.iter().map(|f| f.bytes).sum::<u64>();
-                    return Ok(record);
-                }
+            let taken = self.take(shot, setup, journal)?;
+            match self.keep(&taken.files, &stem)? {
+                Ok(kept) => return Ok((self.record(shot, &taken, kept), taken)),
                 Err(damage) if attempt < PATIENCE => {
                     self.progress.note(&format!("{damage}; taking it again"));
-                    let card = self.ask(|c| c.card())?;
-                    journal.card(&card)?;
+                    journal.ignore(&taken.files)?;
+                    // One that was found on the card may have been another's: this shot's may still be there.
+                    if !taken.rescued {
+                        journal.give_up(&shot.key);
+                    }
                 }
                 Err(damage) => return Err(Error::Failed(format!("{damage}, {PATIENCE} times in a row"))),
             }
@@ -105,19 +147,30 @@ impl<'a> Shooter<'a> {
     }
 
     /// The shutter opens once for each intent; after an error the card is asked before the next.
-    fn take(&mut self, shot: &PlannedShot, journal: &mut Journal) -> Result<Taken, Error> {
+    fn take(&mut self, shot: &PlannedShot, setup: &Setup, journal: &mut Journal) -> Result<Taken, Error> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            if let Some(taken) = self.rescue(shot, journal)? {
+            if let Some(taken) = self.rescue(shot, setup, journal)? {
                 self.progress.note(&format!("{} was on the card", taken.files[0].name));
                 return Ok(taken);
             }
             let read_back = self.set(shot)?;
             journal.intend(&shot.key, read_back)?;
-            let (shutter, files) = (shot.settings.shutter, files_a_shot(self.plan.camera.quality));
-            match self.tether.once(|c| c.shoot(shutter, files)) {
-                Ok(files) => return Ok(Taken { files, read_back, rescued: false }),
+            let (shutter, quality) = (shot.settings.shutter, self.plan.camera.quality);
+            match self.tether.once(|c| c.shoot(shutter, extensions(quality).len())) {
+                // What is recorded already is the answer to something else.
+                Ok(release) if is_whole(&release.files, quality) && !journal.knows_any(&release.files) => {
+                    return Ok(Taken { files: release.files, others: release.others, read_back, rescued: false });
+                }
+                Ok(release) if attempt < PATIENCE => {
+                    let names: Vec<&str> = release.files.iter().map(|f| f.name.as_str()).collect();
+                    let why = format!("the camera told of {} instead of a new photograph", names.join(" and "));
+                    self.tether.reopen(&camera::Error::new(camera::Kind::Other, why), self.progress, self.stop)?;
+                }
+                Ok(_) => {
+                    return Err(Error::Failed(format!("a photograph did not come whole, {PATIENCE} times in a row")));
+                }
                 Err(e) if passing(e.kind) && attempt < PATIENCE => self.tether.reopen(&e, self.progress, self.stop)?,
                 Err(e) => return Err(crate::doctor::explain(e).into()),
             }
@@ -125,23 +178,41 @@ impl<'a> Shooter<'a> {
     }
 
     /// The photograph of a shot in doubt, if it is on the card or comes there.
-    fn rescue(&mut self, shot: &PlannedShot, journal: &mut Journal) -> Result<Option<Taken>, Error> {
-        let Some(intent) = journal.in_doubt().filter(|i| i.key == shot.key).cloned() else { return Ok(None) };
-        let latest = intent.at as f64 + shot.settings.shutter.seconds() + WRITING_SECONDS;
+    fn rescue(&mut self, shot: &PlannedShot, setup: &Setup, journal: &mut Journal) -> Result<Option<Taken>, Error> {
+        let Some(intent) = journal.doubt(&shot.key).cloned() else { return Ok(None) };
+        let quality = self.plan.camera.quality;
+        // Counted from now: a body that hung may have opened its shutter only at the end.
+        let latest = Instant::now() + Duration::from_secs_f64(shot.settings.shutter.seconds() + WRITING_SECONDS);
+        let mut asked_anew = false;
         loop {
             let card = self.ask(|c| c.card())?;
-            for files in journal.fresh(&card) {
+            let fresh = journal.fresh(&card);
+            let (whole, parts): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|files| is_whole(files, quality));
+            for files in whole {
                 if self.matches(&files, &intent.read_back)? {
-                    return Ok(Some(Taken { files, read_back: intent.read_back, rescued: true }));
+                    let (read_back, others) = (intent.read_back, Vec::new());
+                    return Ok(Some(Taken { files, others, read_back, rescued: true }));
                 }
             }
             // In the camera's memory nothing survives, and nothing is waited for.
             let waits = self.plan.camera.capture_target == CaptureTarget::Card;
-            if !waits || clock::unix_seconds() as f64 > latest {
-                for files in journal.fresh(&card) {
-                    self.progress.note(&format!("{} is none of this session's: it stays on the card", files[0].name));
+            if waits && !asked_anew && Instant::now() > latest {
+                // libgphoto2 keeps a folder's list for as long as it is connected, and may miss what came as it connected.
+                asked_anew = true;
+                let why = "the photograph is not in the list of the card";
+                self.tether.reopen(&camera::Error::new(camera::Kind::Other, why), self.progress, self.stop)?;
+                continue;
+            }
+            if !waits || asked_anew {
+                for files in parts {
+                    let name = &files[0].name;
+                    self.progress.note(&format!("{name} is only part of a photograph: it stays on the card"));
+                    journal.ignore(&files)?;
                 }
-                journal.card(&card)?;
+                journal.give_up(&shot.key);
+                self.listed = self.tether.openings();
+                // The list that was searched, not a newer one.
+                self.take_in(card, Some(setup), journal)?;
                 return Ok(None);
             }
             wait(Duration::from_millis(200), self.stop)?;
@@ -154,18 +225,6 @@ impl<'a> Shooter<'a> {
         let path = self.fetch(file)?.0;
         let bytes = std::fs::read(&path).map_err(manifests::Error::io(&path, "read"))?;
         Ok(exif::settings(&bytes).is_none_or(|s| exif::differences(settings, "", &s, "").is_empty()))
-    }
-
-    /// Downloads a file to a fresh name.
-    fn fetch(&mut self, file: &CardFile) -> Result<(std::path::PathBuf, manifests::Digest), Error> {
-        let root = self.root;
-        let path = store::incoming(root, file).map_err(failed)?;
-        let sent = self.ask(|c| {
-            // What an attempt before this one left.
-            store::incoming(root, file).map_err(|e| camera::Error::new(camera::Kind::Disk, e.to_string()))?;
-            c.download(file, &path)
-        })?;
-        Ok((path, sent))
     }
 
     /// Sets what differs from the shot's settings, and answers what the camera then says.
@@ -189,95 +248,4 @@ impl<'a> Shooter<'a> {
             if changes.is_empty() { Ok(now) } else { camera.settings() }
         })
     }
-
-    /// Fetches a photograph's files and stores them; the inner error is a file that does not come whole.
-    fn store(&mut self, shot: &PlannedShot, taken: &Taken) -> Result<Result<Shot, store::Error>, Error> {
-        let mut files: Vec<(ShotFile, Content)> = Vec::new();
-        for file in &taken.files {
-            match self.fetch_and_keep(shot, file)? {
-                Ok(kept) => files.push(kept),
-                Err(damage) => return Ok(Err(damage)),
-            }
-        }
-        // First the one to look at.
-        files.sort_by_key(|(_, content)| content.picture.is_none());
-        Ok(Ok(self.record(shot, taken, files)))
-    }
-
-    fn fetch_and_keep(
-        &mut self,
-        shot: &PlannedShot,
-        file: &CardFile,
-    ) -> Result<Result<(ShotFile, Content), store::Error>, Error> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let (path, sent) = self.fetch(file)?;
-            match store::keep(self.root, &path, &shot.stem(self.plan), file, sent, |bytes| inspect(file, bytes)) {
-                Ok((mut stored, content)) => {
-                    if let Some((width, height, _)) = content.picture {
-                        (stored.width, stored.height) = (width, height);
-                    }
-                    return Ok(Ok((stored, content)));
-                }
-                Err(e @ store::Error::Disk { .. }) => return Err(failed(e)),
-                Err(e) if attempt < PATIENCE => self.progress.note(&format!("{e}; fetching it again")),
-                Err(e) => return Ok(Err(e)),
-            }
-        }
-    }
-
-    fn record(&self, shot: &PlannedShot, taken: &Taken, files: Vec<(ShotFile, Content)>) -> Shot {
-        let scene = shot.scene(self.plan);
-        let exif = files.iter().find_map(|(_, c)| c.exif);
-        let mut disagreements = exif::differences(&shot.settings, "the plan", &taken.read_back, "the camera");
-        match &exif {
-            Some(exif) => {
-                disagreements.extend(exif::differences(&shot.settings, "the plan", exif, "the file"));
-                disagreements.extend(exif::differences(&taken.read_back, "the camera", exif, "the file"));
-            }
-            None => disagreements.push("the file carries no settings".into()),
-        }
-        Shot {
-            index: shot.index,
-            key: shot.key.clone(),
-            scene: scene.id.clone(),
-            place: scene.place,
-            light: scene.light,
-            tags: scene.tags.clone(),
-            subject: shot.subject,
-            glass: self.plan.glass.clone().filter(|_| shot.subject != Subject::Background),
-            requested: shot.settings,
-            read_back: taken.read_back,
-            exif,
-            disagreements,
-            quality: files.iter().find_map(|(_, c)| c.picture.map(|p| p.2)),
-            files: files.into_iter().map(|(file, _)| file).collect(),
-            stored: clock::now(),
-        }
-    }
-}
-
-/// Reads a file's settings and, of a JPEG, its pixels: a file that does not decode is damaged.
-fn inspect(file: &CardFile, bytes: &[u8]) -> Result<Content, String> {
-    let exif = exif::settings(bytes);
-    let picture = if matches!(file.extension().as_str(), "jpg" | "jpeg") {
-        let picture = qc::decode(bytes)?;
-        Some((picture.width(), picture.height(), qc::measure(&picture)))
-    } else {
-        None
-    };
-    Ok(Content { exif, picture })
-}
-
-/// Files that a release makes.
-fn files_a_shot(quality: Quality) -> usize {
-    match quality {
-        Quality::JpegBasic | Quality::JpegNormal | Quality::JpegFine | Quality::Nef => 1,
-        Quality::NefJpegFine => 2,
-    }
-}
-
-fn failed(e: store::Error) -> Error {
-    Error::Failed(e.to_string())
 }

@@ -7,9 +7,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use capture::rehearsal::Body;
 use manifests::{
     Digest, read_log, read_yaml,
-    session::{SHOTS_FILE, Session, Shot},
+    session::{SHOTS_FILE, Session, Shot, UNPLANNED_FILE, Unplanned},
 };
 use tempfile::TempDir;
 
@@ -30,14 +31,20 @@ pub(crate) const SHOTS: usize = 19;
 /// A plan and a session's folder, and the command that shoots the one into the other.
 pub(crate) struct Bench {
     pub(crate) folder: TempDir,
-    extra: Vec<String>,
+    pub(crate) camera: String,
+    pub(crate) extra: Vec<String>,
 }
 
 impl Bench {
     pub(crate) fn new(plan: &str) -> Self {
-        let bench = Self { folder: tempfile::tempdir().unwrap(), extra: Vec::new() };
+        let bench = Self { folder: tempfile::tempdir().unwrap(), camera: "rehearsal".into(), extra: Vec::new() };
         std::fs::write(bench.plan(), plan).unwrap();
         bench
+    }
+
+    /// With a camera that outlives the program.
+    pub(crate) fn on(plan: &str, body: &Body) -> Self {
+        Self { camera: format!("ptpip:127.0.0.1:{}", body.port()), ..Self::new(plan) }
     }
 
     /// With a file of faults, given as the list below `faults:`.
@@ -60,7 +67,7 @@ impl Bench {
     pub(crate) fn command(&self) -> Command {
         let mut command = capture();
         command.arg("run").arg(self.plan()).arg("--session").arg(self.session());
-        command.args(["--camera", "rehearsal", "--yes", "--json"]).args(&self.extra);
+        command.args(["--camera", &self.camera, "--yes", "--json"]).args(&self.extra);
         command
     }
 
@@ -70,6 +77,18 @@ impl Bench {
 
     pub(crate) fn shots(&self) -> Vec<Shot> {
         read_log(&self.session().join(SHOTS_FILE)).unwrap().rows
+    }
+
+    pub(crate) fn unplanned(&self) -> Vec<Unplanned> {
+        read_log(&self.session().join(UNPLANNED_FILE)).unwrap().rows
+    }
+
+    /// Names of the files on the rehearsal camera's card, sorted.
+    pub(crate) fn card(&self) -> Vec<String> {
+        let folder = std::fs::read_dir(self.session().join(".rehearsal-card/DCIM/100D5300")).unwrap();
+        let mut names: Vec<String> = folder.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     /// Every shot of the plan exactly once, every file as recorded, none that no shot names, and nothing mislabelled.
@@ -86,8 +105,13 @@ impl Bench {
                 assert_eq!(Digest::of_file(&file.path.under(&self.session())).unwrap(), file.blake3, "{}", file.path);
             }
         }
-        let hashes: HashSet<Digest> = stored.iter().flat_map(|s| &s.files).map(|f| f.blake3).collect();
-        assert_eq!(hashes.len(), stored.len(), "two shots share a photograph");
+        let unplanned = self.unplanned();
+        let files = || stored.iter().flat_map(|s| &s.files).chain(unplanned.iter().flat_map(|u| &u.files));
+        let hashes: HashSet<Digest> = files().map(|f| f.blake3).collect();
+        assert_eq!(hashes.len(), files().count(), "two shots share a photograph");
+        // From memory, names are libgphoto2's own, and each connection begins anew.
+        let on_card = || files().map(|f| f.camera_name.as_str()).filter(|n| n.contains("DCIM"));
+        assert_eq!(on_card().collect::<HashSet<_>>().len(), on_card().count(), "a photograph was stored twice");
         let verify = verify(&self.session());
         assert!(verify.status.success(), "{}", text(&verify.stdout));
     }

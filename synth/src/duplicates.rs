@@ -106,7 +106,7 @@ pub fn check(dir: &std::path::Path, root: Option<&std::path::Path>, progress: &P
     progress.begin("comparing photographs", all.len() as u64);
     let print = |(file, _): &(PathBuf, &SourceImage)| {
         let bytes = std::fs::read(file).map_err(Error::io(file, "read"))?;
-        let print = decode::decode(&bytes).and_then(|p| Fingerprint::of(&p));
+        let print = decode::decode_for(&bytes, |short, _| short >= 64).and_then(|d| Fingerprint::of(&d.picture));
         progress.step(1);
         print.map_err(|clause| Error::BadInput(format!("{}: {clause}", file.display())))
     };

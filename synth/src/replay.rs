@@ -9,8 +9,8 @@ use manifests::{
 
 use crate::{
     ARITHMETIC,
-    dataset::{Origin, header},
-    decode, encode,
+    dataset::{Origin, header, line},
+    encode,
     error::Error,
     mix::Model,
     mixer::{MixedSample, combine, reduce},
@@ -44,14 +44,14 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
             return Err(Error::BadInput(format!("{}: has changed since the data set was built", file.display())));
         }
         let wrong = |clause: String| Error::BadInput(format!("{}: {clause}", file.display()));
-        let levels = decode::decode(&bytes).and_then(|p| reduce(&p, &dataset.recipe, &model)).map_err(wrong)?;
+        let levels = reduce(&bytes, &dataset.recipe, &model).map_err(wrong)?;
         let size = sample.drawn.size;
-        levels.into_iter().nth(size as usize).ok_or_else(|| missing(dir, index, "a size", size))
+        levels.pictures.into_iter().nth(size as usize).ok_or_else(|| missing(dir, index, "a size", size))
     };
     let background = read(Layer::Background, &dataset.backgrounds, sample.drawn.background)?;
     let reflection = read(Layer::Reflection, &dataset.reflections, sample.drawn.reflection)?;
     let drawn = sample.drawn.clone();
-    let rebuilt = combine(index, sample.split, drawn, &background, &reflection, &dataset.recipe, &model)?;
+    let rebuilt = combine(index, sample.split, drawn, background, reflection, &dataset.recipe, &model)?;
     compare(&sample.mixture, &rebuilt.mixture)?;
     compare(&sample.background, &rebuilt.background)?;
     compare(&sample.reflection, &rebuilt.reflection)?;
@@ -69,15 +69,6 @@ fn compare(file: &SampleFile, picture: &Rgb8) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Damaged(format!("{}: rebuilt, it has other bytes than the manifest says", file.path)))
-}
-
-/// The line of sample `index`.
-fn line(dir: &Path, index: u64) -> Result<Sample, Error> {
-    let samples = manifests::read_log::<Sample>(&dir.join(SAMPLES_FILE))?.rows;
-    let count = samples.len();
-    samples.into_iter().find(|s| s.index == index).ok_or_else(|| {
-        Error::BadInput(format!("{}: has no sample {index}; it holds {count}, counted from 0", dir.display()))
-    })
 }
 
 fn missing(dir: &Path, index: u64, what: &str, at: u32) -> Error {

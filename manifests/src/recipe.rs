@@ -220,13 +220,24 @@ pub struct Sources {
     pub reflections: Vec<Source>,
 }
 
-/// A folder of photographs, or a capture session.
+/// A folder of photographs, all or those of a list, a pattern of paths, tar files, or a capture session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// A folder, searched recursively. A relative path starts at the recipe's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
+    /// A pattern of paths: `*` and `?` within a folder's name or a file's, `**` across folders, as in
+    /// `photos/2*/**/*.jpg`. A relative one starts at the recipe's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glob: Option<String>,
+    /// A tar file, or a pattern of them, whose photographs are read in place. A relative one starts at the recipe's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tar: Option<String>,
+    /// A list of the photographs to take from `folder`: a text file with a path a line (or PASCAL VOC's names without
+    /// suffix), or COCO's annotations, whose licences are kept. A relative path starts at the recipe's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
     /// A capture session's folder. A relative path starts at the recipe's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
@@ -362,8 +373,13 @@ impl Manifest for Recipe {
                 return fail(format!("sources.{layer}"), "lists no source");
             }
             for (i, source) in sources.iter().enumerate() {
-                if source.folder.is_some() == source.session.is_some() {
-                    return fail(format!("sources.{layer}[{i}]"), "names one of `folder` and `session`");
+                let named = [&source.folder, &source.glob, &source.tar, &source.session];
+                if named.into_iter().flatten().count() != 1 {
+                    let message = "names one of `folder`, `glob`, `tar` and `session`";
+                    return fail(format!("sources.{layer}[{i}]"), message);
+                }
+                if source.list.is_some() && source.folder.is_none() {
+                    return fail(format!("sources.{layer}[{i}].list"), "names photographs of a `folder`");
                 }
                 if source.filter.is_some() && source.session.is_none() {
                     return fail(format!("sources.{layer}[{i}].filter"), "only a session's shots can be filtered");

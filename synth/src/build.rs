@@ -310,7 +310,9 @@ fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> {
     let real = out.canonicalize().map_err(Error::io(out, "open"))?;
     for layer in [recipe::Layer::Background, recipe::Layer::Reflection] {
         for (i, source) in opened.sources(layer).iter().enumerate() {
-            if source.folder.is_some()
+            if source.session.is_none()
+                && source.tar.is_none()
+                && source.list.is_none()
                 && let Ok(folder) = recipe::place(source, &opened.root).canonicalize()
                 && real.starts_with(&folder)
             {

@@ -201,8 +201,10 @@ fn difference(there: &Dataset, now: &Dataset) -> Option<String> {
     let placeless = |recipe: &Recipe| {
         let mut recipe = recipe.clone();
         for source in recipe.sources.backgrounds.iter_mut().chain(&mut recipe.sources.reflections) {
-            source.folder = source.folder.as_ref().map(|_| "-".into());
-            source.session = source.session.as_ref().map(|_| "-".into());
+            for place in [&mut source.folder, &mut source.glob, &mut source.tar, &mut source.list, &mut source.session]
+            {
+                *place = place.as_ref().map(|_| "-".into());
+            }
         }
         serde_json::to_value(recipe).unwrap_or_default()
     };

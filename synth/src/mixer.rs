@@ -282,7 +282,7 @@ struct Read {
 /// Gives photographs of one picture one scene, that of the first; gives how many had another. Only in folders: a
 /// session says itself what its scenes are.
 fn join_duplicates(opened: &Opened, behind: &mut [Read], before: &mut [Read]) -> usize {
-    let in_folder = |layer: Layer, read: &Read| opened.sources(layer)[read.image.source as usize].folder.is_some();
+    let in_folder = |layer: Layer, read: &Read| opened.sources(layer)[read.image.source as usize].session.is_none();
     let first = behind.iter().map(|r| r.print.clone().filter(|_| in_folder(Layer::Background, r)));
     let second = before.iter().map(|r| r.print.clone().filter(|_| in_folder(Layer::Reflection, r)));
     let prints: Vec<Option<Fingerprint>> = first.chain(second).collect();
@@ -326,8 +326,8 @@ impl Reader<'_> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::Stopped { done: 0, total: self.recipe.count });
         }
-        let name = listed.file.display().to_string();
-        let reduced = std::fs::read(&listed.file).map_err(|e| format!("cannot be read ({e})")).and_then(|bytes| {
+        let name = listed.at.to_string();
+        let reduced = listed.at.read().map_err(|e| format!("cannot be read ({e})")).and_then(|bytes| {
             let digest = Digest::of(&bytes);
             let kept = self.cache.and_then(|cache| cache.get(&digest));
             let new = kept.is_none();

@@ -1,6 +1,6 @@
 //! Rebuilds one sample from its line and its two photographs, and compares it with what is on the disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use manifests::{
     Digest,
@@ -15,7 +15,8 @@ use crate::{
     mix::Model,
     mixer::{MixedSample, combine, reduce},
     pixels::Rgb8,
-    recipe::{Layer, place, sources},
+    recipe::{Layer, sources},
+    source::Finder,
 };
 
 /// Rebuilds sample `index` of the data set in `dir`. Relative paths of sources start at `root`, by default where the
@@ -38,12 +39,12 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
         let image = images.get(at as usize).ok_or_else(|| missing(dir, index, "a source", at))?;
         let source = sources(&dataset.recipe, layer).get(image.source as usize);
         let source = source.ok_or_else(|| missing(dir, index, "a source of the recipe", image.source))?;
-        let file: PathBuf = place(source, &root).join(&image.path);
-        let bytes = std::fs::read(&file).map_err(Error::io(&file, "read"))?;
+        let at = Finder::default().find(source, &root, &image.path)?;
+        let bytes = at.read().map_err(Error::io(Path::new(&at.to_string()), "read"))?;
         if Digest::of(&bytes) != image.blake3 {
-            return Err(Error::BadInput(format!("{}: has changed since the data set was built", file.display())));
+            return Err(Error::BadInput(format!("{at}: has changed since the data set was built")));
         }
-        let wrong = |clause: String| Error::BadInput(format!("{}: {clause}", file.display()));
+        let wrong = |clause: String| Error::BadInput(format!("{at}: {clause}"));
         let levels = reduce(&bytes, &dataset.recipe, &model).map_err(wrong)?;
         let size = sample.drawn.size;
         levels.pictures.into_iter().nth(size as usize).ok_or_else(|| missing(dir, index, "a size", size))

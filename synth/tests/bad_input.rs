@@ -24,10 +24,13 @@ fn an_empty_folder_names_recipe_line_and_folder() {
     assert!(refused(&bench).contains("recipe.yaml:10:15: sources.reflections[0].folder: ./before is not a folder"));
     std::fs::create_dir(bench.path("before")).unwrap();
     let said = refused(&bench);
-    assert!(said.contains("recipe.yaml:10:15") && said.contains("./before holds no JPEG or PNG"), "{said}");
+    assert!(said.contains("recipe.yaml:10:15") && said.contains("./before holds no JPEG, PNG, TIFF or WebP"), "{said}");
     let (code, said) = told(&bench.build("out", &["--reflections", "before"]));
     assert_eq!(code, 2);
-    assert!(said.starts_with("synth: --reflections: ") && said.contains("before holds no JPEG or PNG"), "{said}");
+    assert!(
+        said.starts_with("synth: --reflections: ") && said.contains("before holds no JPEG, PNG, TIFF or WebP"),
+        "{said}"
+    );
 }
 
 #[test]

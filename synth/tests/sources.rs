@@ -79,7 +79,7 @@ fn lists_that_are_wrong_name_file_and_line() {
         ("b.txt", "000\nnowhere\n", &["b.txt:2: nowhere is no photograph below ./behind"]),
         ("c.txt", "000\nnowhere.jpg\n", &["behind/nowhere.jpg: cannot be read (No such file"]),
         ("d.json", "{\"images\": 3}", &["d.json:1:12: is no list of images as COCO has it"]),
-        ("e.txt", "", &["recipe.yaml:7:15: sources.backgrounds[0].folder", "holds no JPEG"]),
+        ("e.txt", "", &["recipe.yaml:7:16: sources.backgrounds[0].folder", "holds no JPEG"]),
     ] {
         std::fs::write(bench.path(list), text).unwrap();
         recipe(&bench, &format!("{{folder: behind, list: {list}, licence: MIT}}"));

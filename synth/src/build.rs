@@ -202,7 +202,7 @@ impl Job<'_> {
             let workers: Vec<_> = (0..self.threads).map(|_| worker(send.clone())).collect();
             drop(send);
             // The others finish what they are at; the first cause is what the user is told.
-            let outcome: Result<(), Error> = workers.into_iter().map(|w| joined(w.join())).collect();
+            let outcome = workers.into_iter().try_for_each(|worker| joined(worker.join()));
             let written = joined(writer.join());
             outcome.and(written)
         })

@@ -26,6 +26,7 @@ mod mix;
 mod mixer;
 mod pixels;
 mod progress;
+mod read;
 pub mod recipe;
 mod reduce;
 pub mod replay;

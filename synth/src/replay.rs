@@ -13,8 +13,9 @@ use crate::{
     encode,
     error::Error,
     mix::Model,
-    mixer::{MixedSample, combine, reduce},
+    mixer::{MixedSample, combine},
     pixels::Rgb8,
+    read::reduce,
     recipe::{Layer, sources},
     source::Finder,
 };

@@ -2,7 +2,7 @@
 //! image columns, the others columns of numbers (datasets 5).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     fs::File,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -59,12 +59,14 @@ impl Writer for ImageFolder {
         copy(&paths.mixture, &folder.join(&row.mixture_file_name))?;
         copy(&paths.background, &folder.join(&row.background_file_name))?;
         copy(&paths.reflection, &folder.join(&row.reflection_file_name))?;
-        if !self.rows.contains_key(&sample.split) {
-            let path = folder.join(METADATA);
-            let file = File::create(&path).map_err(Error::io(&path, "create"))?;
-            self.rows.insert(sample.split, (path, BufWriter::new(file)));
-        }
-        let Some((path, file)) = self.rows.get_mut(&sample.split) else { return Ok(()) };
+        let (path, file) = match self.rows.entry(sample.split) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(new) => {
+                let path = folder.join(METADATA);
+                let file = File::create(&path).map_err(Error::io(&path, "create"))?;
+                new.insert((path, BufWriter::new(file)))
+            }
+        };
         serde_json::to_writer(&mut *file, &row)
             .map_err(std::io::Error::from)
             .and_then(|()| file.write_all(b"\n"))

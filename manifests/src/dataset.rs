@@ -107,6 +107,30 @@ pub struct Sample {
     pub reflection_unscaled: Option<SampleFile>,
     /// Fraction of subpixels where the sum exceeded white, so that I = B + R does not hold or R was cut.
     pub clipped: f64,
+    /// What the pictures came out as. None in data sets of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<SampleQuality>,
+    /// How often its numbers were drawn anew because of the recipe's limits.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub redrawn: u32,
+    /// How many pairs of photographs were rejected for it because of the recipe's limits.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub rejected: u32,
+}
+
+fn is_none_yet(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Figures of a sample's pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SampleQuality {
+    /// The weight of the reflection photograph that comes closest, by least squares of display values, to what is of
+    /// it in the sample: beta after blur, subtraction and clipping.
+    pub effective_beta: f64,
+    /// Standard deviation of the luma of the reflection in the sample, in [0, 1].
+    pub contrast: f64,
 }
 
 /// The numbers drawn for a sample; those that its recipe does not use stay at the values that do nothing.
@@ -150,6 +174,12 @@ pub struct Drawn {
     /// The reflection's window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reflection_window: Option<Window>,
+    /// Exposure in stops, on both layers; 0 leaves them as they are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub exposure_ev: f64,
+    /// The sensor's noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<DrawnNoise>,
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -168,6 +198,16 @@ pub struct DrawnGhost {
     pub field_width_mm: f64,
     /// Absorption coefficient per metre.
     pub absorption_per_m: f64,
+}
+
+/// A sensor's noise as one sample has it: variance gain v + read^2 at value v in [0, 1].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrawnNoise {
+    /// Variance of the shot noise at white.
+    pub gain: f64,
+    /// Standard deviation of the read noise.
+    pub read: f64,
 }
 
 /// A window of a photograph that covers the sample `zoom` times.

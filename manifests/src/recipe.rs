@@ -37,6 +37,9 @@ pub struct Recipe {
     /// What to do with a source that cannot be read.
     #[serde(default)]
     pub unreadable: Unreadable,
+    /// Limits that every sample keeps: numbers that break one are drawn anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// Whether the layers are also written as they were before weights, blur and the rest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unscaled: bool,
@@ -120,6 +123,36 @@ pub struct Mix {
     /// Probability of a vertical flip.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flip_vertical: Option<Unit>,
+    /// Range of the exposure in stops, of both layers after their weights, within [-8, 8].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure_ev: Option<Interval>,
+    /// The sensor's noise, in the values that layers combine in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
+    /// What becomes of values brighter than white.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clipping: Option<Clipping>,
+}
+
+/// A sensor's noise: variance gain v + read^2 at value v in [0, 1] (Foi et al., IEEE TIP 2008). Each layer has the shot
+/// noise of its own light and the background the read noise, so that I = B + R holds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Noise {
+    /// Range of the shot noise's variance at white, within [0, 0.1].
+    pub gain: Interval,
+    /// Range of the read noise's standard deviation, within [0, 0.2].
+    pub read: Interval,
+}
+
+/// What becomes of values brighter than white.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clipping {
+    /// They are white, as on a sensor; how many is recorded.
+    Cut,
+    /// Both layers are dimmed until the brightest value is white.
+    Scale,
 }
 
 /// How the weighted layers combine, b = alpha B and r = beta R in [0, 1].
@@ -187,13 +220,24 @@ pub struct Sources {
     pub reflections: Vec<Source>,
 }
 
-/// A folder of photographs, or a capture session.
+/// A folder of photographs, all or those of a list, a pattern of paths, tar files, or a capture session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// A folder, searched recursively. A relative path starts at the recipe's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
+    /// A pattern of paths: `*` and `?` within a folder's name or a file's, `**` across folders, as in
+    /// `photos/2*/**/*.jpg`. A relative one starts at the recipe's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glob: Option<String>,
+    /// A tar file, or a pattern of them, whose photographs are read in place. A relative one starts at the recipe's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tar: Option<String>,
+    /// A list of the photographs to take from `folder`: a text file with a path a line (or PASCAL VOC's names without
+    /// suffix), or COCO's annotations, whose licences are kept. A relative path starts at the recipe's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
     /// A capture session's folder. A relative path starts at the recipe's folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
@@ -245,6 +289,29 @@ pub struct Filter {
     pub tags: Vec<Name>,
 }
 
+/// Limits of a sample's figures. Numbers that break one are drawn anew for the same photographs, `redraws` times; then the
+/// pair of photographs is rejected and another one is drawn. Both are counted in the sample's line.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Largest fraction of subpixels that clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clipped: Option<Unit>,
+    /// Range of the reflection's effective weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_beta: Option<Interval>,
+    /// Least standard deviation of the reflection's luma, in [0, 1].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<Unit>,
+    /// How often numbers are drawn anew before the pair is rejected, at most 100; 0 rejects at once.
+    #[serde(default = "some_redraws")]
+    pub redraws: u32,
+}
+
+fn some_redraws() -> u32 {
+    4
+}
+
 /// Fractions of the scenes in each split; they sum to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -292,14 +359,27 @@ impl Manifest for Recipe {
             return fail("splits".into(), "train, validation and test must sum to 1");
         }
         self.mix.check()?;
+        if let Some(limits) = &self.limits {
+            if limits.clipped.is_none() && limits.effective_beta.is_none() && limits.contrast.is_none() {
+                return fail("limits".into(), "limits none of `clipped`, `effective_beta` and `contrast`");
+            }
+            if limits.redraws > 100 {
+                return fail("limits.redraws".into(), "must be at most 100");
+            }
+        }
         for (layer, sources) in [("backgrounds", &self.sources.backgrounds), ("reflections", &self.sources.reflections)]
         {
             if sources.is_empty() {
                 return fail(format!("sources.{layer}"), "lists no source");
             }
             for (i, source) in sources.iter().enumerate() {
-                if source.folder.is_some() == source.session.is_some() {
-                    return fail(format!("sources.{layer}[{i}]"), "names one of `folder` and `session`");
+                let named = [&source.folder, &source.glob, &source.tar, &source.session];
+                if named.into_iter().flatten().count() != 1 {
+                    let message = "names one of `folder`, `glob`, `tar` and `session`";
+                    return fail(format!("sources.{layer}[{i}]"), message);
+                }
+                if source.list.is_some() && source.folder.is_none() {
+                    return fail(format!("sources.{layer}[{i}].list"), "names photographs of a `folder`");
                 }
                 if source.filter.is_some() && source.session.is_none() {
                     return fail(format!("sources.{layer}[{i}].filter"), "only a session's shots can be filtered");
@@ -320,6 +400,9 @@ impl Mix {
             ("blur_sigma", self.blur_sigma, 0.0, 20.0),
             ("defocus_radius", self.defocus_radius, 0.0, 20.0),
             ("zoom", self.zoom, 1.0, 8.0),
+            ("exposure_ev", self.exposure_ev, -8.0, 8.0),
+            ("noise.gain", self.noise.map(|n| n.gain), 0.0, 0.1),
+            ("noise.read", self.noise.map(|n| n.read), 0.0, 0.2),
             ("excess.factor", self.excess.map(|e| e.factor), 0.0, 4.0),
             ("ghost.thickness_mm", ghost.map(|g| g.thickness_mm), 0.0, 100.0),
             ("ghost.angle_degrees", ghost.map(|g| g.angle_degrees), 0.0, 89.0),

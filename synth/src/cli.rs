@@ -57,6 +57,10 @@ enum Command {
         /// Make one part of n: `i/n` from 0/n to n-1/n, `slurm` in an array job, `kubernetes/n` in an indexed job.
         #[arg(long, value_name = "I/N", value_parser = parse_shard)]
         shard: Option<Shard>,
+        /// Keep reduced photographs in this folder and take them from there: what was read once, for this or another
+        /// data set, is not decoded again.
+        #[arg(long, value_name = "DIR")]
+        cache: Option<PathBuf>,
         /// Print a summary as one line of JSON.
         #[arg(long)]
         json: bool,
@@ -145,10 +149,10 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Build { recipe, out, threads, session, backgrounds, reflections, count, shard, json } => {
+        Command::Build { recipe, out, threads, session, backgrounds, reflections, count, shard, cache, json } => {
             let overrides = Overrides { session, backgrounds, reflections, count };
             let shard = shard.unwrap_or(Shard::WHOLE);
-            let options = Options { recipe, overrides, out, shard, threads: threads.map(usize::from) };
+            let options = Options { recipe, overrides, out, shard, cache, threads: threads.map(usize::from) };
             let stop = stop_on_signals()?;
             let summary = build::build(&options, &Progress::stderr(), &stop)?;
             summary.notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -159,6 +163,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 let before =
                     if summary.resumed > 0 { format!(", {} were there", summary.resumed) } else { String::new() };
                 let (b, r, s) = (summary.backgrounds, summary.reflections, summary.seconds);
+                if summary.redrawn + summary.rejected > 0 {
+                    let (redrawn, rejected) = (summary.redrawn, summary.rejected);
+                    println!("limits: {redrawn} draws repeated, {rejected} pairs of photographs rejected");
+                }
                 println!("{at}: {made} samples from {b} backgrounds and {r} reflections in {s:.1} s{before}");
             }
             Ok(ExitCode::SUCCESS)
@@ -169,10 +177,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 println!("{}", serde_json::to_string(&report)?);
             } else {
                 report.faults.iter().for_each(|fault| println!("{fault}"));
-                let faults = report.faults.len();
-                println!("{}: {} samples, {faults} with faults", dir.display(), report.samples);
+                println!("{}: {} samples, {} with faults", dir.display(), report.samples, report.faulty);
             }
-            Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if report.faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Check { dir, sources, json } => {
             let report = duplicates::check(&dir, sources.as_deref(), &Progress::stderr())?;

@@ -39,23 +39,61 @@ pub struct Paths {
     pub reflection: PathBuf,
 }
 
-/// Opens a data set's folder.
+/// Opens a data set's folder, lines and all.
 ///
 /// # Errors
 /// A folder without a data set, one that is not finished, or a line that cannot be read.
 pub fn open(dir: &Path) -> Result<DatasetReader, Error> {
     let dataset = header(dir)?;
-    let samples = manifests::read_log::<Sample>(&dir.join(SAMPLES_FILE))?.rows;
-    let (found, asked) = (samples.len() as u64, dataset.recipe.count);
-    if found != asked || samples.iter().zip(0..).any(|(s, i)| s.index != i) {
-        let message = format!(
-            "{}: holds {found} of {asked} samples; run the `synth build` that began it again, or, built in shards, join \
-             their logs: cat samples.*-of-*.jsonl > {SAMPLES_FILE}",
-            dir.display()
-        );
-        return Err(Error::BadInput(message));
-    }
+    let samples = lines(dir, &dataset)?.collect::<Result<_, _>>()?;
     Ok(DatasetReader { dir: dir.to_path_buf(), dataset, samples })
+}
+
+/// The lines of a finished data set, one after another: their number takes no memory. What is not finished ends with an
+/// error.
+pub(crate) fn lines(
+    dir: &Path,
+    dataset: &Dataset,
+) -> Result<impl Iterator<Item = Result<Sample, Error>> + use<>, Error> {
+    let (dir, asked) = (dir.to_path_buf(), dataset.recipe.count);
+    let mut lines = Lines::open(&dir.join(SAMPLES_FILE), 0)?;
+    let mut over = false;
+    Ok(std::iter::from_fn(move || {
+        if over {
+            return None;
+        }
+        let next = lines.as_mut().and_then(Lines::next);
+        over = !matches!(next, Some(Ok(_)));
+        let found = lines.as_ref().map_or(0, |lines| lines.next);
+        if next.is_none() && found != asked {
+            let message = format!(
+                "{}: holds {found} of {asked} samples; run the `synth build` that began it again, or, built in shards, \
+                 join their logs: cat samples.*-of-*.jsonl > {SAMPLES_FILE}",
+                dir.display()
+            );
+            return Some(Err(Error::BadInput(message)));
+        }
+        next
+    }))
+}
+
+/// The line of sample `index` of a finished data set; the ones before it are passed over unread.
+pub(crate) fn line(dir: &Path, index: u64) -> Result<Sample, Error> {
+    let path = dir.join(SAMPLES_FILE);
+    let file = File::open(&path).map_err(Error::io(&path, "read"))?;
+    let (mut reader, mut count, mut line) = (BufReader::new(file), 0, Vec::new());
+    loop {
+        line.clear();
+        reader.read_until(b'\n', &mut line).map_err(Error::io(&path, "read"))?;
+        let Some(text) = line.strip_suffix(b"\n") else {
+            let message = format!("{}: has no sample {index}; it holds {count}, counted from 0", dir.display());
+            return Err(Error::BadInput(message));
+        };
+        if count == index {
+            return numbered(text, &path, index, count as usize + 1);
+        }
+        count += 1;
+    }
 }
 
 /// The header alone.
@@ -67,15 +105,21 @@ pub(crate) fn header(dir: &Path) -> Result<Dataset, Error> {
     Ok(manifests::read_yaml(&file)?)
 }
 
+impl Paths {
+    /// Those of a sample of the data set in `dir`.
+    pub(crate) fn of(sample: &Sample, dir: &Path) -> Self {
+        Self {
+            mixture: sample.mixture.path.under(dir),
+            background: sample.background.path.under(dir),
+            reflection: sample.reflection.path.under(dir),
+        }
+    }
+}
+
 impl DatasetReader {
     /// The pictures of sample `i`.
     pub fn paths(&self, i: usize) -> Paths {
-        let sample = &self.samples[i];
-        Paths {
-            mixture: sample.mixture.path.under(&self.dir),
-            background: sample.background.path.under(&self.dir),
-            reflection: sample.reflection.path.under(&self.dir),
-        }
+        Paths::of(&self.samples[i], &self.dir)
     }
 
     /// The indices of a split's samples, ascending.
@@ -84,28 +128,54 @@ impl DatasetReader {
     }
 }
 
-/// The index after the last line of a log whose lines must be `first`, `first + 1`, ... A line at a time, however many
-/// there are.
-pub(crate) fn finished(path: &Path, first: u64) -> Result<u64, Error> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(first),
-        Err(e) => return Err(Error::io(path, "read")(e)),
-    };
-    let (mut reader, mut line, mut next) = (BufReader::new(file), Vec::new(), first);
-    loop {
-        line.clear();
-        reader.read_until(b'\n', &mut line).map_err(Error::io(path, "read"))?;
-        // A last line without its newline was torn by a crash: it is made again.
-        let Some(text) = line.strip_suffix(b"\n") else { return Ok(next) };
-        let number = (next - first) as usize + 1;
-        let sample: Sample = manifests::log::parse_line(text, path, number)?;
-        if sample.index != next {
-            let message = format!("{}:{number}: has index {} instead of {next}", path.display(), sample.index);
-            return Err(Error::Damaged(format!("{message}; the file was edited or merged out of order")));
+/// The whole lines of a log, which must be those of samples `first`, `first + 1`, ... A last line without its newline was
+/// torn by a crash and is no line.
+pub(crate) struct Lines {
+    reader: BufReader<File>,
+    path: PathBuf,
+    line: Vec<u8>,
+    first: u64,
+    /// The index after the last line that was read.
+    pub(crate) next: u64,
+}
+
+impl Lines {
+    /// None where there is no log.
+    pub(crate) fn open(path: &Path, first: u64) -> Result<Option<Self>, Error> {
+        match File::open(path) {
+            Ok(file) => {
+                let (reader, path) = (BufReader::new(file), path.to_path_buf());
+                Ok(Some(Self { reader, path, line: Vec::new(), first, next: first }))
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::io(path, "read")(e)),
         }
-        next += 1;
     }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Sample, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.line.clear();
+        if let Err(e) = self.reader.read_until(b'\n', &mut self.line) {
+            return Some(Err(Error::io(&self.path, "read")(e)));
+        }
+        let text = self.line.strip_suffix(b"\n")?;
+        let sample = numbered(text, &self.path, self.next, (self.next - self.first) as usize + 1);
+        self.next += 1;
+        Some(sample)
+    }
+}
+
+/// Parses a line that must be that of sample `index`.
+fn numbered(text: &[u8], path: &Path, index: u64, number: usize) -> Result<Sample, Error> {
+    let sample: Sample = manifests::log::parse_line(text, path, number)?;
+    if sample.index != index {
+        let message = format!("{}:{number}: has index {} instead of {index}", path.display(), sample.index);
+        return Err(Error::Damaged(format!("{message}; the file was edited or merged out of order")));
+    }
+    Ok(sample)
 }
 
 /// Writes the header into a new folder; in one that has a header, refuses to go on with anything else.
@@ -131,8 +201,10 @@ fn difference(there: &Dataset, now: &Dataset) -> Option<String> {
     let placeless = |recipe: &Recipe| {
         let mut recipe = recipe.clone();
         for source in recipe.sources.backgrounds.iter_mut().chain(&mut recipe.sources.reflections) {
-            source.folder = source.folder.as_ref().map(|_| "-".into());
-            source.session = source.session.as_ref().map(|_| "-".into());
+            for place in [&mut source.folder, &mut source.glob, &mut source.tar, &mut source.list, &mut source.session]
+            {
+                *place = place.as_ref().map(|_| "-".into());
+            }
         }
         serde_json::to_value(recipe).unwrap_or_default()
     };

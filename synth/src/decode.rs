@@ -1,23 +1,44 @@
 //! From a file's bytes to an upright RGB picture, or one clause that says why not.
 //!
-//! JPEG and PNG of any depth; a PNG's alpha is laid over black, which is what a reflection without
+//! JPEG, PNG, TIFF and WebP of any depth; alpha is laid over black, which is what a reflection without
 //! light is. EXIF orientation is obeyed.
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use manifests::Size;
 
-use crate::pixels::Rgb8;
+use crate::{jpeg, pixels::Rgb8};
 
 /// Longest side, and most pixels, that are decoded: beyond any camera, below what exhausts a machine.
 const MAX_SIDE: u32 = 65_535;
 const MAX_PIXELS: u64 = 256_000_000;
 
-/// Decodes a photograph.
+/// What files that are decoded here are called by.
+pub(crate) const SUFFIXES: [&str; 6] = ["jpg", "jpeg", "png", "tif", "tiff", "webp"];
+
+/// A photograph, upright.
+pub(crate) struct Decoded {
+    /// It, perhaps at a part of its size.
+    pub(crate) picture: Rgb8,
+    /// Its whole size.
+    pub(crate) size: Size,
+}
+
+/// Decodes a photograph, whole.
 ///
 /// # Errors
 /// A clause without the file's name: `is a CMYK JPEG; convert it to RGB`.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Rgb8, String> {
+    decode_for(bytes, |_, _| false).map(|decoded| decoded.picture)
+}
+
+/// Decodes a photograph, if it can be had at an eighth or a quarter of its size and `enough(short side, long side)` holds
+/// there, at that.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_for(bytes: &[u8], enough: impl Fn(usize, usize) -> bool) -> Result<Decoded, String> {
     if bytes.is_empty() {
         return Err("is empty (0 bytes)".into());
     }
@@ -26,9 +47,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Rgb8, String> {
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| format!("cannot be read ({e})"))?;
     match reader.format() {
         Some(ImageFormat::Jpeg) => check_jpeg(bytes)?,
-        Some(ImageFormat::Png) => {}
-        _ => return Err("is neither a JPEG nor a PNG picture, whatever its name says".into()),
+        Some(ImageFormat::Png | ImageFormat::Tiff | ImageFormat::WebP) => {}
+        _ => return Err("is no JPEG, PNG, TIFF or WebP picture, whatever its name says".into()),
     }
+    let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
@@ -40,10 +62,17 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Rgb8, String> {
         return Err(format!("claims {width} x {height} pixels, above the limit of {} million", MAX_PIXELS / 1_000_000));
     }
     let orientation = decoder.orientation().map_err(broken)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let small = if is_jpeg { jpeg::reduced(bytes, |h, w| enough(h.min(w), h.max(w))) } else { None };
+    let mut picture = match small.and_then(|p| RgbImage::from_raw(p.width as u32, p.height as u32, p.data)) {
+        Some(small) => DynamicImage::ImageRgb8(small),
+        None => DynamicImage::from_decoder(decoder).map_err(broken)?,
+    };
     picture.apply_orientation(orientation);
-    let (height, width) = (picture.height() as usize, picture.width() as usize);
-    Ok(Rgb8 { height, width, data: rgb_bytes(picture) })
+    let (h, w) = (picture.height() as usize, picture.width() as usize);
+    // Orientation turns both or neither.
+    let turned = (h < w) != (height < width);
+    let size = if turned { Size { height: width, width: height } } else { Size { height, width } };
+    Ok(Decoded { picture: Rgb8 { height: h, width: w, data: rgb_bytes(picture) }, size })
 }
 
 /// 8-bit RGB of any picture; alpha over black.
@@ -64,7 +93,8 @@ fn check_jpeg(bytes: &[u8]) -> Result<(), String> {
         return Err("is a CMYK JPEG; convert it to RGB".into());
     }
     // Within a scan FF is followed by 00 or a marker, so FF D9 is the end and nothing else.
-    if bytes[scan..].windows(2).any(|w| w == [0xff, 0xd9]) { Ok(()) } else { Err(truncated()) }
+    // Searched from the back: it is the last thing in all but a few files.
+    if bytes[scan..].windows(2).rev().any(|w| w == [0xff, 0xd9]) { Ok(()) } else { Err(truncated()) }
 }
 
 /// Offset of the first start-of-scan marker and number of colour components: walks the segments, so that a thumbnail

@@ -6,7 +6,7 @@
 
 use manifests::{
     Interval, Seed,
-    dataset::{Drawn, DrawnGhost, Window},
+    dataset::{Drawn, DrawnGhost, DrawnNoise, Window},
 };
 use rand_chacha::{
     ChaCha8Rng,
@@ -26,12 +26,14 @@ pub(crate) struct Choices<'a> {
     pub(crate) sizes: usize,
 }
 
-/// Draws sample `index`. Neither list of `choices` is empty.
-pub(crate) fn draw(seed: Seed, index: u64, choices: Choices<'_>, model: &Model) -> Drawn {
+/// Draws sample `index` for the `attempt`th time, from 0. Neither list of `choices` is empty.
+pub(crate) fn draw(seed: Seed, index: u64, attempt: u64, choices: Choices<'_>, model: &Model) -> Drawn {
     let mut key = *b"synth: seed, index, ............";
     key[16..24].copy_from_slice(&seed.0.to_le_bytes());
     key[24..].copy_from_slice(&index.to_le_bytes());
-    let mut source = Source(ChaCha8Rng::from_seed(key));
+    let mut generator = ChaCha8Rng::from_seed(key);
+    generator.set_stream(attempt);
+    let mut source = Source(generator);
     let background = choices.backgrounds[source.below(choices.backgrounds.len())];
     let reflection = choices.reflections[source.below(choices.reflections.len())];
     let size = source.below(choices.sizes) as u32;
@@ -62,6 +64,9 @@ pub(crate) fn draw(seed: Seed, index: u64, choices: Choices<'_>, model: &Model) 
         model.zoom.map(|range| Window { zoom: at(range, zoom), top, left })
     };
     let (background_window, reflection_window) = (window(), window());
+    let exposure_ev = source.within(model.exposure_ev);
+    let sensor = [(); 2].map(|()| source.unit());
+    let noise = model.noise.map(|n| DrawnNoise { gain: at(n.gain, sensor[0]), read: at(n.read, sensor[1]) });
     Drawn {
         background,
         reflection,
@@ -78,6 +83,8 @@ pub(crate) fn draw(seed: Seed, index: u64, choices: Choices<'_>, model: &Model) 
         vignette: model.vignette.then_some(centre),
         background_window,
         reflection_window,
+        exposure_ev,
+        noise,
     }
 }
 

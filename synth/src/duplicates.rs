@@ -1,7 +1,7 @@
 //! Near-duplicates among sources: copies in another size, compression or brightness escape a hash of the file, and on
 //! both sides of a split they make scores look better than they are.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use manifests::dataset::SourceImage;
 use rayon::prelude::*;
@@ -13,8 +13,9 @@ use crate::{
     error::Error,
     pixels::Rgb8,
     progress::Progress,
-    recipe::{Layer, place, sources},
+    recipe::{Layer, sources},
     reduce::resize,
+    source::{At, Finder},
 };
 
 /// What is compared of a picture: a 64-bit difference hash (Krawetz, 2013: is each of 9 x 8 grey values darker than the
@@ -90,29 +91,30 @@ pub struct Report {
 ///
 /// # Errors
 /// A manifest or a source that cannot be read.
-pub fn check(dir: &std::path::Path, root: Option<&std::path::Path>, progress: &Progress) -> Result<Report, Error> {
+pub fn check(dir: &Path, root: Option<&Path>, progress: &Progress) -> Result<Report, Error> {
     let dataset = header(dir)?;
     let root = Origin::root(dir, root)?;
     let layers = [(Layer::Background, &dataset.backgrounds), (Layer::Reflection, &dataset.reflections)];
-    let all: Vec<(PathBuf, &SourceImage)> = layers
+    let finder = Finder::default();
+    let all: Vec<(At, &SourceImage)> = layers
         .iter()
         .flat_map(|(layer, images)| images.iter().map(|image| (*layer, image)))
         .map(|(layer, image)| {
             let source = sources(&dataset.recipe, layer).get(image.source as usize);
             let source = source.ok_or_else(|| Error::Damaged(format!("{}: names no source", image.path)))?;
-            Ok((place(source, &root).join(&image.path), image))
+            Ok((finder.find(source, &root, &image.path)?, image))
         })
         .collect::<Result<_, Error>>()?;
     progress.begin("comparing photographs", all.len() as u64);
-    let print = |(file, _): &(PathBuf, &SourceImage)| {
-        let bytes = std::fs::read(file).map_err(Error::io(file, "read"))?;
-        let print = decode::decode(&bytes).and_then(|p| Fingerprint::of(&p));
+    let print = |(at, _): &(At, &SourceImage)| {
+        let bytes = at.read().map_err(Error::io(Path::new(&at.to_string()), "read"))?;
+        let print = decode::decode_for(&bytes, |short, _| short >= 64).and_then(|d| Fingerprint::of(&d.picture));
         progress.step(1);
-        print.map_err(|clause| Error::BadInput(format!("{}: {clause}", file.display())))
+        print.map_err(|clause| Error::BadInput(format!("{at}: {clause}")))
     };
     let prints: Vec<Option<Fingerprint>> = all.par_iter().map(print).collect::<Result<_, Error>>()?;
     progress.end();
-    let name = |i: usize| format!("{} ({})", all[i].0.display(), all[i].1.split);
+    let name = |i: usize| format!("{} ({})", all[i].0, all[i].1.split);
     let across = |i: usize, j: usize| all[i].1.split != all[j].1.split;
     let mut leaks: Vec<String> = pairs(&prints)
         .into_iter()

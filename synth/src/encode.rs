@@ -6,7 +6,10 @@ use crate::pixels::Rgb8;
 ///
 /// The fast DEFLATE of the crate `fdeflate` with its own row filters: for photographs about as small
 /// as zlib's level 3 at several times the speed. No time stamp, no text: equal pixels are equal bytes.
-pub(crate) fn png(picture: &Rgb8) -> Result<Vec<u8>, png::EncodingError> {
+///
+/// # Errors
+/// Only for a picture without pixels or of more than 2^31 columns.
+pub fn png(picture: &Rgb8) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::with_capacity(picture.data.len());
     let size = picture.size();
     let mut encoder = png::Encoder::new(&mut bytes, size.width, size.height);

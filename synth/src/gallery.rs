@@ -1,10 +1,14 @@
 //! A self-contained page to look at a data set with: I, B and R side by side with the numbers drawn.
 
-use std::path::Path;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap},
+    path::Path,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use manifests::{
-    dataset::{Sample, SampleFile},
+    dataset::{Dataset, Sample, SampleFile},
     write_atomic,
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -17,10 +21,10 @@ use crate::{dataset, error::Error};
 /// # Errors
 /// A data set that cannot be read, or a page that cannot be written.
 pub fn gallery(dir: &Path, out: &Path, limit: usize) -> Result<usize, Error> {
-    let reader = dataset::open(dir)?;
-    let chosen = choose(&reader.samples, limit);
+    let dataset = dataset::header(dir)?;
+    let chosen = choose(dir, &dataset, limit)?;
     let figures = chosen.iter().map(|s| figure(dir, s)).collect::<Result<Vec<_>, _>>()?;
-    let recipe = &reader.dataset.recipe;
+    let recipe = &dataset.recipe;
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -33,8 +37,8 @@ pub fn gallery(dir: &Path, out: &Path, limit: usize) -> Result<usize, Error> {
             body {
                 h1 { (recipe.name) }
                 p {
-                    (reader.samples.len()) " samples from " (reader.dataset.backgrounds.len()) " backgrounds and "
-                    (reader.dataset.reflections.len()) " reflections; " (chosen.len())
+                    (recipe.count) " samples from " (dataset.backgrounds.len()) " backgrounds and "
+                    (dataset.reflections.len()) " reflections; " (chosen.len())
                     " shown: those that clip most, and others evenly spread. Mixture, background in it, reflection in it."
                 }
                 form {
@@ -42,6 +46,8 @@ pub fn gallery(dir: &Path, out: &Path, limit: usize) -> Result<usize, Error> {
                         "Order "
                         select id="order" {
                             option value="clipped" { "most clipped first" }
+                            option value="contrast" { "least contrast in the reflection first" }
+                            option value="weight" { "largest effective beta first" }
                             option value="beta" { "strongest reflection first" }
                             option value="alpha" { "brightest background first" }
                             option value="blur" { "most blurred first" }
@@ -64,21 +70,31 @@ pub fn gallery(dir: &Path, out: &Path, limit: usize) -> Result<usize, Error> {
     Ok(chosen.len())
 }
 
-/// The samples to show, by index.
-fn choose(samples: &[Sample], limit: usize) -> Vec<&Sample> {
-    let limit = limit.min(samples.len());
-    let mut by_clipping: Vec<usize> = (0..samples.len()).collect();
-    by_clipping.sort_by(|a, b| samples[*b].clipped.total_cmp(&samples[*a].clipped).then(a.cmp(b)));
-    let mut chosen: std::collections::BTreeSet<usize> = by_clipping.into_iter().take(limit / 2).collect();
+/// The samples to show, by index: the lines are read twice rather than kept.
+fn choose(dir: &Path, dataset: &Dataset, limit: usize) -> Result<Vec<Sample>, Error> {
+    let count = usize::try_from(dataset.recipe.count).unwrap_or(usize::MAX);
+    let limit = limit.min(count);
+    // The least clipped of those kept is on top; of equal ones the first index stays.
+    let mut most = BinaryHeap::new();
+    for sample in dataset::lines(dir, dataset)? {
+        let sample = sample?;
+        // Fractions from 0 to 1 are in the order of their bits.
+        most.push(Reverse((sample.clipped.to_bits(), Reverse(sample.index))));
+        if most.len() > limit / 2 {
+            most.pop();
+        }
+    }
+    let mut chosen: BTreeSet<u64> = most.into_iter().map(|Reverse((_, Reverse(index)))| index).collect();
     // Evenly spread, then whatever is left until the page is full.
-    let spread = (0..limit).map(|i| i * samples.len() / limit.max(1));
-    for i in spread.chain(0..samples.len()) {
+    let spread = (0..limit).map(|i| (i * count / limit.max(1)) as u64);
+    for i in spread.chain(0..count as u64) {
         if chosen.len() == limit {
             break;
         }
         chosen.insert(i);
     }
-    chosen.into_iter().map(|i| &samples[i]).collect()
+    let shown = |sample: &Result<Sample, Error>| sample.as_ref().map_or(true, |s| chosen.contains(&s.index));
+    dataset::lines(dir, dataset)?.filter(shown).collect()
 }
 
 fn figure(dir: &Path, sample: &Sample) -> Result<Markup, Error> {
@@ -92,7 +108,8 @@ fn figure(dir: &Path, sample: &Sample) -> Result<Markup, Error> {
     let number = |name: &str, value: f64| html! { span { (name) " " b { (format!("{value:.3}")) } } " " };
     Ok(html! {
         figure data-index=(sample.index) data-split=(sample.split) data-clipped=(sample.clipped)
-            data-alpha=(drawn.alpha) data-beta=(drawn.beta) data-blur=(drawn.blur_sigma + drawn.defocus_radius)
+            data-weight=(sample.quality.map_or(0.0, |q| q.effective_beta))
+            data-contrast=(sample.quality.map_or(0.0, |q| -q.contrast)) data-alpha=(drawn.alpha) data-beta=(drawn.beta) data-blur=(drawn.blur_sigma + drawn.defocus_radius)
         {
             div {
                 (picture(&sample.mixture, "mixture")?)
@@ -105,6 +122,10 @@ fn figure(dir: &Path, sample: &Sample) -> Result<Markup, Error> {
                 @if drawn.blur_sigma > 0.0 { (number("sigma", drawn.blur_sigma)) }
                 @if drawn.defocus_radius > 0.0 { (number("disc", drawn.defocus_radius)) }
                 @if let Some(ghost) = &drawn.ghost { (number("glass mm", ghost.thickness_mm)) }
+                @if drawn.exposure_ev != 0.0 { (number("EV", drawn.exposure_ev)) }
+                @if let Some(quality) = &sample.quality {
+                    (number("effective beta", quality.effective_beta)) (number("contrast", quality.contrast))
+                }
                 (number("clipped %", sample.clipped * 100.0))
                 span { "turned " b { (u32::from(drawn.quarter_turns) * 90) "°" } @if drawn.flip { ", flipped" } }
             }

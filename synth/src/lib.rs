@@ -10,19 +10,23 @@
 //! - [`dataset`]: reads what was built.
 
 pub mod build;
+mod cache;
 pub mod cli;
 pub mod dataset;
 mod decode;
 mod draw;
 pub mod duplicates;
-mod encode;
+pub mod encode;
 mod error;
 pub mod export;
 pub mod gallery;
+mod jpeg;
+mod lock;
 mod mix;
 mod mixer;
 mod pixels;
 mod progress;
+mod read;
 pub mod recipe;
 mod reduce;
 pub mod replay;
@@ -39,4 +43,4 @@ pub use pixels::Rgb8;
 
 /// Version of the mixing arithmetic. It changes whenever the same recipe, sources and index would
 /// give other bytes: another decoder, filter, generator, encoder or order of draws.
-pub const ARITHMETIC: u32 = 1;
+pub const ARITHMETIC: u32 = 2;

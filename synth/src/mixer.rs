@@ -1,29 +1,24 @@
 //! A recipe with its sources read: gives any sample, from any thread.
 
-use std::{
-    path::Path,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{path::Path, sync::atomic::AtomicBool};
 
 use manifests::{
-    Digest, Size,
-    dataset::{Dataset, Drawn, SourceImage, Split, Window},
-    recipe::{Recipe, Unreadable},
+    dataset::{Dataset, Drawn, SampleQuality, SourceImage, Split, Window},
+    recipe::{Limits, Recipe, Unreadable},
 };
-use rayon::prelude::*;
 
 use crate::{
-    ARITHMETIC, decode,
+    ARITHMETIC,
+    cache::Cache,
     draw::{Choices, draw},
-    duplicates::{self, Fingerprint},
     error::Error,
-    mix::{Model, mix},
+    mix::{Mixed, Model, mix, turned},
     pixels::Rgb8,
     progress::Progress,
+    read::{Read, Reader, join_duplicates},
     recipe::{self, Layer, Opened, Overrides},
-    reduce::{cover, cut, oriented, resize},
-    source::{self, Listed},
-    split,
+    reduce::cut,
+    source, split,
     store::{Kept, Store},
 };
 
@@ -46,6 +41,12 @@ pub struct MixedSample {
     pub unscaled: Option<[Rgb8; 2]>,
     /// Fraction of subpixels where the sum exceeded white.
     pub clipped: f64,
+    /// What the pictures came out as.
+    pub quality: SampleQuality,
+    /// How often numbers were drawn anew because of the recipe's limits.
+    pub redrawn: u32,
+    /// How many pairs of photographs were rejected because of them.
+    pub rejected: u32,
 }
 
 /// A recipe whose sources are decoded and reduced: any sample, from any thread, with the bytes that `synth build`
@@ -70,18 +71,25 @@ impl Mixer {
     /// A recipe or a source that cannot be used, in a sentence.
     pub fn open(recipe_file: &Path) -> Result<Self, Error> {
         let opened = recipe::open(recipe_file, &Overrides::default())?;
-        Self::read(&opened, &std::env::temp_dir(), &Progress::silent(), &AtomicBool::new(false))
+        Self::read(&opened, &std::env::temp_dir(), None, &Progress::silent(), &AtomicBool::new(false))
     }
 
-    /// Reads all sources on the current thread pool.
-    pub(crate) fn read(opened: &Opened, scratch: &Path, progress: &Progress, stop: &AtomicBool) -> Result<Self, Error> {
+    /// Reads all sources on the current thread pool; those that are in the folder `cache` are not decoded.
+    pub(crate) fn read(
+        opened: &Opened,
+        scratch: &Path,
+        cache: Option<&Path>,
+        progress: &Progress,
+        stop: &AtomicBool,
+    ) -> Result<Self, Error> {
         let recipe = &opened.recipe;
         let (behind, mut unusable) = source::list(opened, Layer::Background)?;
         let (before, more) = source::list(opened, Layer::Reflection)?;
         unusable.extend(more);
         let store = Store::create(scratch)?;
         let model = Model::of(recipe);
-        let reader = Reader { recipe, model: &model, store: &store, progress, stop };
+        let cache = cache.map(|folder| Cache::open(folder, recipe, &model)).transpose()?;
+        let reader = Reader { recipe, model: &model, store: &store, cache: cache.as_ref(), progress, stop };
         progress.begin("reading photographs", (behind.len() + before.len()) as u64);
         let behind = reader.read_all(behind)?;
         let before = reader.read_all(before)?;
@@ -156,153 +164,102 @@ impl Mixer {
         all.into_iter().filter(|s| self.by_split[*s as usize].iter().all(|sources| !sources.is_empty()))
     }
 
-    /// Every number of sample `index`, and its split.
+    /// Every number of sample `index` as first drawn, and its split. Where the recipe has limits, the sample's own may be
+    /// later ones.
     pub fn draw(&self, index: u64) -> (Split, Drawn) {
+        let split = split::of_sample(index, &self.dataset.recipe.splits);
+        (split, self.attempt(index, split, 0))
+    }
+
+    fn attempt(&self, index: u64, split: Split, attempt: u64) -> Drawn {
         let recipe = &self.dataset.recipe;
-        let split = split::of_sample(index, &recipe.splits);
         let [backgrounds, reflections] = &self.by_split[split as usize];
-        (split, draw(recipe.seed, index, Choices { backgrounds, reflections, sizes: recipe.sizes.len() }, &self.model))
+        let choices = Choices { backgrounds, reflections, sizes: recipe.sizes.len() };
+        draw(recipe.seed, index, attempt, choices, &self.model)
     }
 
     /// Mixes sample `index`.
     ///
     /// # Errors
-    /// Only when the scratch file cannot be read.
+    /// When the scratch file cannot be read, or nothing that is drawn keeps the recipe's limits.
     pub fn sample(&self, index: u64) -> Result<MixedSample, Error> {
-        let (split, drawn) = self.draw(index);
-        let get = |kept: &[Vec<Kept>], i: u32| self.store.get(kept[i as usize][drawn.size as usize]);
-        let (background, reflection) =
-            (get(&self.backgrounds, drawn.background)?, get(&self.reflections, drawn.reflection)?);
-        combine(index, split, drawn, &background, &reflection, &self.dataset.recipe, &self.model)
+        let split = split::of_sample(index, &self.dataset.recipe.splits);
+        let limits = self.dataset.recipe.limits;
+        let draws = limits.map_or(1, |limits| u64::from(limits.redraws) + 1);
+        let mut broken = String::new();
+        for attempt in 0..MOST_PAIRS * draws {
+            let (pair, redrawn) = (attempt / draws, attempt - attempt / draws);
+            let mut drawn = self.attempt(index, split, attempt);
+            if !attempt.is_multiple_of(draws) {
+                let first = self.attempt(index, split, pair * draws);
+                (drawn.background, drawn.reflection) = (first.background, first.reflection);
+            }
+            let get = |kept: &[Vec<Kept>], i: u32| self.store.get(kept[i as usize][drawn.size as usize]);
+            let (background, reflection) =
+                (get(&self.backgrounds, drawn.background)?, get(&self.reflections, drawn.reflection)?);
+            let sample = combine(index, split, drawn, background, reflection, &self.dataset.recipe, &self.model)?;
+            match limits.and_then(|limits| breaks(&limits, &sample)) {
+                None => return Ok(MixedSample { redrawn: redrawn as u32, rejected: pair as u32, ..sample }),
+                Some(which) => broken = which,
+            }
+        }
+        Err(Error::BadInput(format!(
+            "sample {index}: none of {MOST_PAIRS} pairs of photographs keeps the recipe's limits (last, {broken}); widen \
+             `limits`"
+        )))
     }
+}
+
+/// Pairs of photographs that are tried for one sample.
+const MOST_PAIRS: u64 = 100;
+
+/// The first limit that a sample breaks, in words.
+fn breaks(limits: &Limits, sample: &MixedSample) -> Option<String> {
+    let SampleQuality { effective_beta, contrast } = sample.quality;
+    let clipped = limits.clipped.filter(|most| sample.clipped > most.get());
+    let weight = limits.effective_beta.filter(|range| !range.contains(effective_beta));
+    let flat = limits.contrast.filter(|least| contrast < least.get());
+    clipped
+        .map(|most| format!("clipped {:.4} above {most}", sample.clipped))
+        .or(weight.map(|r| format!("effective_beta {effective_beta:.4} outside [{}, {}]", r.low, r.high)))
+        .or(flat.map(|least| format!("contrast {contrast:.4} below {least}")))
 }
 
 /// Mixes two reduced photographs.
 ///
-/// A reflection of the other orientation is turned by a quarter: whole, never cropped. Turns and flips come last, so
-/// that the optics know which way is up.
+/// A reflection of the other orientation is turned by a quarter: whole, never cropped.
 pub(crate) fn combine(
     index: u64,
     split: Split,
     drawn: Drawn,
-    background: &Rgb8,
-    reflection: &Rgb8,
+    background: Rgb8,
+    reflection: Rgb8,
     recipe: &Recipe,
     model: &Model,
 ) -> Result<MixedSample, Error> {
     let size = recipe.sizes[drawn.size as usize];
-    let cut = |picture: &Rgb8, window: Option<Window>| match window {
-        None => Ok(picture.clone()),
-        Some(window) => cut(picture, size, window).map_err(Error::Damaged),
+    let cut = |picture: Rgb8, window: Option<Window>| match window {
+        None => Ok(picture),
+        Some(window) => cut(&picture, size, window).map_err(Error::Damaged),
     };
     let background = cut(background, drawn.background_window)?;
     let reflection = cut(reflection, drawn.reflection_window)?;
-    let reflection = reflection.turned(u8::from(background.height != reflection.height), false);
-    let mixed = mix(&background, &reflection, &drawn, model);
-    let done = |p: &Rgb8| match drawn.flip_vertical {
-        // Top to bottom is half a turn and left to right.
-        true => p.turned(drawn.quarter_turns, !drawn.flip).turned(2, false),
-        false => p.turned(drawn.quarter_turns, drawn.flip),
-    };
-    let unscaled = recipe.unscaled.then(|| [done(&background), done(&reflection)]);
-    let (mixture, background, reflection) = (done(&mixed.mixture), done(&mixed.background), done(&mixed.reflection));
-    Ok(MixedSample { index, split, drawn, mixture, background, reflection, unscaled, clipped: mixed.clipped })
-}
-
-/// A photograph that was read.
-struct Read {
-    image: SourceImage,
-    kept: Vec<Kept>,
-    enlarged: bool,
-    print: Option<Fingerprint>,
-}
-
-/// Gives photographs of one picture one scene, that of the first; gives how many had another. Only in folders: a
-/// session says itself what its scenes are.
-fn join_duplicates(opened: &Opened, behind: &mut [Read], before: &mut [Read]) -> usize {
-    let in_folder = |layer: Layer, read: &Read| opened.sources(layer)[read.image.source as usize].folder.is_some();
-    let first = behind.iter().map(|r| r.print.clone().filter(|_| in_folder(Layer::Background, r)));
-    let second = before.iter().map(|r| r.print.clone().filter(|_| in_folder(Layer::Reflection, r)));
-    let prints: Vec<Option<Fingerprint>> = first.chain(second).collect();
-    let mut images: Vec<&mut SourceImage> = behind.iter_mut().chain(before).map(|r| &mut r.image).collect();
-    let mut joined = 0;
-    for (i, j, _) in duplicates::pairs(&prints) {
-        let (old, new) = (images[j].scene.clone(), images[i].scene.clone());
-        if old != new {
-            joined += 1;
-            images.iter_mut().filter(|image| image.scene == old).for_each(|image| image.scene.clone_from(&new));
-        }
-    }
-    joined
-}
-
-struct Reader<'a> {
-    recipe: &'a Recipe,
-    model: &'a Model,
-    store: &'a Store,
-    progress: &'a Progress,
-    stop: &'a AtomicBool,
-}
-
-impl Reader<'_> {
-    /// Reads photographs in parallel; those that cannot be used come back as sentences.
-    fn read_all(&self, listed: Vec<Listed>) -> Result<(Vec<Read>, Vec<String>), Error> {
-        let results: Vec<Result<Result<Read, String>, Error>> =
-            listed.into_par_iter().map(|one| self.read(one)).collect();
-        let (mut read, mut unusable) = (Vec::new(), Vec::new());
-        for result in results {
-            match result? {
-                Ok(one) => read.push(one),
-                Err(sentence) => unusable.push(sentence),
-            }
-        }
-        Ok((read, unusable))
-    }
-
-    fn read(&self, listed: Listed) -> Result<Result<Read, String>, Error> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(Error::Stopped { done: 0, total: self.recipe.count });
-        }
-        let name = listed.file.display().to_string();
-        let reduced = std::fs::read(&listed.file)
-            .map_err(|e| format!("cannot be read ({e})"))
-            .and_then(|bytes| Ok((Digest::of(&bytes), bytes.len() as u64, decode::decode(&bytes)?)))
-            .and_then(|(digest, length, picture)| {
-                let levels = reduce(&picture, self.recipe, self.model)?;
-                let print = Fingerprint::of(&levels[0])?;
-                Ok((digest, length, picture.size(), levels, print))
-            });
-        self.progress.step(1);
-        let (blake3, bytes, size, levels, print) = match reduced {
-            Ok(parts) => parts,
-            Err(clause) => return Ok(Err(format!("{name}: {clause}"))),
-        };
-        let enlarged = levels.iter().any(|l| l.height > size.height as usize || l.width > size.width as usize);
-        let kept = levels.iter().map(|l| self.store.keep(l)).collect::<Result<_, _>>()?;
-        let image = SourceImage {
-            source: listed.source,
-            path: listed.path,
-            blake3,
-            bytes,
-            size,
-            scene: listed.scene,
-            split: Split::Train,
-            licence: listed.licence,
-            credit: listed.credit,
-        };
-        Ok(Ok(Read { image, kept, enlarged, print }))
-    }
-}
-
-/// A photograph for each of the recipe's sizes, in its own orientation: whole, or covering the largest window.
-pub(crate) fn reduce(picture: &Rgb8, recipe: &Recipe, model: &Model) -> Result<Vec<Rgb8>, String> {
-    let portrait = picture.height > picture.width;
-    let level = |size: &Size| {
-        let (height, width) = oriented(*size, portrait);
-        match model.zoom {
-            None => resize(picture, height, width),
-            Some(zoom) => cover(picture, height, width, zoom.high),
-        }
-    };
-    recipe.sizes.iter().map(level).collect()
+    let across = u8::from(background.height != reflection.height);
+    let reflection = reflection.turned(across, false);
+    let Mixed { mixture, background: alpha_b, reflection: beta_r, clipped, quality } =
+        mix(&background, &reflection, &drawn, model, recipe.seed, index);
+    let unscaled = recipe.unscaled.then(|| [turned(background, &drawn), turned(reflection, &drawn)]);
+    Ok(MixedSample {
+        index,
+        split,
+        drawn,
+        mixture,
+        background: alpha_b,
+        reflection: beta_r,
+        unscaled,
+        clipped,
+        quality,
+        redrawn: 0,
+        rejected: 0,
+    })
 }

@@ -26,34 +26,58 @@ impl Rgb8 {
         Size { height: self.height as u32, width: self.width as u32 }
     }
 
-    fn pixel(&self, y: usize, x: usize) -> [u8; 3] {
-        let at = (y * self.width + x) * 3;
-        [self.data[at], self.data[at + 1], self.data[at + 2]]
-    }
-
     /// Turned counter-clockwise by `quarters` times 90 degrees, then flipped left to right if asked.
-    pub(crate) fn turned(&self, quarters: u8, flip: bool) -> Self {
-        let (h, w) = (self.height, self.width);
-        let quarters = quarters % 4;
-        if quarters == 0 && !flip {
-            return self.clone();
+    pub(crate) fn turned(self, quarters: u8, flip: bool) -> Self {
+        if quarters.is_multiple_of(4) && !flip {
+            return self;
         }
-        let (height, width) = if quarters % 2 == 1 { (w, h) } else { (h, w) };
-        let mut data = Vec::with_capacity(height * width * 3);
-        for y in 0..height {
-            for column in 0..width {
-                let x = if flip { width - 1 - column } else { column };
-                // Where the turned picture's (y, x) lies in this one.
-                let (from_y, from_x) = match quarters {
-                    0 => (y, x),
-                    1 => (x, w - 1 - y),
-                    2 => (h - 1 - y, w - 1 - x),
-                    _ => (h - 1 - x, y),
-                };
-                data.extend_from_slice(&self.pixel(from_y, from_x));
+        let turn = Turn::new(self.height, self.width, quarters, flip);
+        let mut data = vec![0; self.data.len()];
+        for (y, row) in data.chunks_exact_mut(turn.width * 3).enumerate() {
+            for (pixel, at) in row.chunks_exact_mut(3).zip(turn.row(y)) {
+                pixel.copy_from_slice(&self.data[at..at + 3]);
             }
         }
-        Self { height, width, data }
+        Self { height: turn.height, width: turn.width, data }
+    }
+}
+
+/// Where the pixels of a turned and flipped picture come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    /// Rows of the turned picture.
+    pub(crate) height: usize,
+    /// Columns of the turned picture.
+    pub(crate) width: usize,
+    first: usize,
+    /// From a row's place to the next one's, and from a pixel's; wrapping where it leads back.
+    down: usize,
+    along: usize,
+}
+
+impl Turn {
+    /// As [`Rgb8::turned`], for a picture of `h` x `w`, both at least 1.
+    pub(crate) fn new(h: usize, w: usize, quarters: u8, flip: bool) -> Self {
+        let (height, width) = if quarters % 2 == 1 { (w, h) } else { (h, w) };
+        // Where the turned picture's (y, x) lies in the given one; linear in both.
+        let place = |y: usize, x: usize| {
+            let x = if flip { (width - 1).wrapping_sub(x) } else { x };
+            let (y, x) = match quarters % 4 {
+                0 => (y, x),
+                1 => (x, (w - 1).wrapping_sub(y)),
+                2 => ((h - 1).wrapping_sub(y), (w - 1).wrapping_sub(x)),
+                _ => ((h - 1).wrapping_sub(x), y),
+            };
+            y.wrapping_mul(w).wrapping_add(x).wrapping_mul(3)
+        };
+        let first = place(0, 0);
+        Self { height, width, first, down: place(1, 0).wrapping_sub(first), along: place(0, 1).wrapping_sub(first) }
+    }
+
+    /// The places, in bytes, of the pixels of row `y`.
+    pub(crate) fn row(self, y: usize) -> impl Iterator<Item = usize> {
+        let start = self.first.wrapping_add(y.wrapping_mul(self.down));
+        (0..self.width).map(move |x| start.wrapping_add(x.wrapping_mul(self.along)))
     }
 }
 

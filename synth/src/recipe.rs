@@ -7,7 +7,7 @@ use manifests::{
     recipe::{Recipe, Scenes, Source},
 };
 
-use crate::error::Error;
+use crate::{error::Error, source::split_pattern};
 
 /// What a command line replaces in a recipe, so that a committed one serves any session or folder.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +65,9 @@ pub(crate) fn open(file: &Path, overrides: &Overrides) -> Result<Opened, Error> 
         if let Some(folder) = folder {
             *sources = vec![Source {
                 folder: Some(absolute(folder)?),
+                glob: None,
+                tar: None,
+                list: None,
                 session: None,
                 filter: None,
                 scenes: Scenes::File,
@@ -113,7 +116,8 @@ impl Opened {
             Layer::Reflection if self.overrides.reflections.is_some() => "--reflections",
             _ if self.overrides.session.is_some() && source.session.is_some() => "--session",
             _ => {
-                let kind = if source.folder.is_some() { "folder" } else { "session" };
+                let keys = [("folder", &source.folder), ("glob", &source.glob), ("tar", &source.tar)];
+                let kind = keys.iter().find(|(_, value)| value.is_some()).map_or("session", |(key, _)| key);
                 return Error::key(&self.file, &format!("sources.{}[{index}].{kind}", layer.key()), message);
             }
         };
@@ -129,7 +133,8 @@ pub(crate) fn sources(recipe: &Recipe, layer: Layer) -> &[Source] {
     }
 }
 
-/// Where a source's photographs lie.
+/// The folder that a source's photographs lie below.
 pub(crate) fn place(source: &Source, root: &Path) -> PathBuf {
-    root.join(source.folder.as_deref().or(source.session.as_deref()).unwrap_or("."))
+    let pattern = source.glob.as_deref().or(source.tar.as_deref()).map(|pattern| split_pattern(pattern).0);
+    root.join(pattern.or(source.folder.as_deref()).or(source.session.as_deref()).unwrap_or("."))
 }

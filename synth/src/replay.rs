@@ -1,6 +1,6 @@
 //! Rebuilds one sample from its line and its two photographs, and compares it with what is on the disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use manifests::{
     Digest,
@@ -9,13 +9,15 @@ use manifests::{
 
 use crate::{
     ARITHMETIC,
-    dataset::{Origin, header},
-    decode, encode,
+    dataset::{Origin, header, line},
+    encode,
     error::Error,
     mix::Model,
-    mixer::{MixedSample, combine, reduce},
+    mixer::{MixedSample, combine},
     pixels::Rgb8,
-    recipe::{Layer, place, sources},
+    read::reduce,
+    recipe::{Layer, sources},
+    source::Finder,
 };
 
 /// Rebuilds sample `index` of the data set in `dir`. Relative paths of sources start at `root`, by default where the
@@ -38,20 +40,20 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
         let image = images.get(at as usize).ok_or_else(|| missing(dir, index, "a source", at))?;
         let source = sources(&dataset.recipe, layer).get(image.source as usize);
         let source = source.ok_or_else(|| missing(dir, index, "a source of the recipe", image.source))?;
-        let file: PathBuf = place(source, &root).join(&image.path);
-        let bytes = std::fs::read(&file).map_err(Error::io(&file, "read"))?;
+        let at = Finder::default().find(source, &root, &image.path)?;
+        let bytes = at.read().map_err(Error::io(Path::new(&at.to_string()), "read"))?;
         if Digest::of(&bytes) != image.blake3 {
-            return Err(Error::BadInput(format!("{}: has changed since the data set was built", file.display())));
+            return Err(Error::BadInput(format!("{at}: has changed since the data set was built")));
         }
-        let wrong = |clause: String| Error::BadInput(format!("{}: {clause}", file.display()));
-        let levels = decode::decode(&bytes).and_then(|p| reduce(&p, &dataset.recipe, &model)).map_err(wrong)?;
+        let wrong = |clause: String| Error::BadInput(format!("{at}: {clause}"));
+        let levels = reduce(&bytes, &dataset.recipe, &model).map_err(wrong)?;
         let size = sample.drawn.size;
-        levels.into_iter().nth(size as usize).ok_or_else(|| missing(dir, index, "a size", size))
+        levels.pictures.into_iter().nth(size as usize).ok_or_else(|| missing(dir, index, "a size", size))
     };
     let background = read(Layer::Background, &dataset.backgrounds, sample.drawn.background)?;
     let reflection = read(Layer::Reflection, &dataset.reflections, sample.drawn.reflection)?;
     let drawn = sample.drawn.clone();
-    let rebuilt = combine(index, sample.split, drawn, &background, &reflection, &dataset.recipe, &model)?;
+    let rebuilt = combine(index, sample.split, drawn, background, reflection, &dataset.recipe, &model)?;
     compare(&sample.mixture, &rebuilt.mixture)?;
     compare(&sample.background, &rebuilt.background)?;
     compare(&sample.reflection, &rebuilt.reflection)?;
@@ -69,15 +71,6 @@ fn compare(file: &SampleFile, picture: &Rgb8) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Damaged(format!("{}: rebuilt, it has other bytes than the manifest says", file.path)))
-}
-
-/// The line of sample `index`.
-fn line(dir: &Path, index: u64) -> Result<Sample, Error> {
-    let samples = manifests::read_log::<Sample>(&dir.join(SAMPLES_FILE))?.rows;
-    let count = samples.len();
-    samples.into_iter().find(|s| s.index == index).ok_or_else(|| {
-        Error::BadInput(format!("{}: has no sample {index}; it holds {count}, counted from 0", dir.display()))
-    })
 }
 
 fn missing(dir: &Path, index: u64, what: &str, at: u32) -> Error {

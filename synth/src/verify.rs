@@ -12,8 +12,10 @@ use crate::{dataset, decode, error::Error, pixels::Rgb8, progress::Progress};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// Samples in the manifest.
-    pub samples: usize,
-    /// A sentence for each fault; empty when all is well.
+    pub samples: u64,
+    /// Samples with a fault.
+    pub faulty: u64,
+    /// A sentence for each of the first thousand of them; empty when all is well.
     pub faults: Vec<String>,
 }
 
@@ -22,17 +24,34 @@ pub struct Report {
 /// # Errors
 /// A manifest that cannot be read. Faults of samples are reported, not raised.
 pub fn verify(dir: &Path, progress: &Progress) -> Result<Report, Error> {
-    let reader = dataset::open(dir)?;
-    progress.begin("verifying", reader.samples.len() as u64);
+    let dataset = dataset::header(dir)?;
+    let mut lines = dataset::lines(dir, &dataset)?;
+    progress.begin("verifying", dataset.recipe.count);
     let check = |sample: &Sample| {
         let fault = check(dir, sample).err();
         progress.step(1);
         fault.map(|f| format!("sample {}: {f}", sample.index))
     };
-    let faults = reader.samples.par_iter().filter_map(check).collect();
+    let mut report = Report { samples: 0, faulty: 0, faults: Vec::new() };
+    // In groups: in parallel, in order, and never more than one in memory.
+    loop {
+        let group = lines.by_ref().take(GROUP).collect::<Result<Vec<_>, _>>()?;
+        if group.is_empty() {
+            break;
+        }
+        let faults: Vec<String> = group.par_iter().filter_map(check).collect();
+        report.samples += group.len() as u64;
+        report.faulty += faults.len() as u64;
+        report.faults.extend(faults.into_iter().take(LISTED - report.faults.len()));
+    }
     progress.end();
-    Ok(Report { samples: reader.samples.len(), faults })
+    Ok(report)
 }
+
+/// Samples that are checked at a time.
+const GROUP: usize = 1024;
+/// Faults that are told in words.
+const LISTED: usize = 1000;
 
 fn check(dir: &Path, sample: &Sample) -> Result<(), String> {
     let read = |file: &SampleFile| -> Result<Rgb8, String> {

@@ -145,3 +145,50 @@ fn verify_finds_one_changed_pixel() {
     assert_eq!(code, 1);
     assert!(said.contains("sample 4: ") && said.contains("its hash differs"), "{said}");
 }
+
+#[test]
+fn a_cache_changes_no_byte_and_saves_the_reading() {
+    let bench = Bench::new(20, SMALL);
+    done(bench.build("plain", &[]));
+    done(bench.build("first", &["--cache", "cache"]));
+    let kept = tree(&bench.path("cache"));
+    assert!(!kept.is_empty());
+    // What is taken from the cache is used: a photograph that was changed there shows in no sample, since its hash differs.
+    let (name, bytes) = kept.iter().next().unwrap();
+    std::fs::write(bench.path("cache").join(name), &bytes[..bytes.len() / 2]).unwrap();
+    done(bench.build("second", &["--cache", "cache"]));
+    assert_eq!(tree(&bench.path("plain")), tree(&bench.path("first")));
+    assert_eq!(tree(&bench.path("plain")), tree(&bench.path("second")));
+    assert_eq!(kept, tree(&bench.path("cache")), "the torn one was made again");
+}
+
+#[test]
+fn pictures_that_are_gone_or_empty_are_made_again() {
+    let bench = Bench::new(20, SMALL);
+    done(bench.build("out", &[]));
+    let before = tree(&bench.path("out"));
+    let reader = synth::dataset::open(&bench.path("out")).unwrap();
+    std::fs::remove_file(reader.paths(7).reflection).unwrap();
+    std::fs::write(reader.paths(12).mixture, b"").unwrap();
+    done(bench.build("out", &[]));
+    assert_eq!(before, tree(&bench.path("out")));
+}
+
+#[test]
+fn two_builds_never_write_one_folder() {
+    let bench = Bench::new(3000, SMALL);
+    let mut child = bench.command("out", &["--threads", "1"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    while !bench.path("out/samples.jsonl").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for more in [&[][..], &["--shard", "0/2"]] {
+        let (code, said) = told(&bench.build("out", more));
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("another `synth build` is writing here"), "{said}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Whoever held it is gone, and so is the lock.
+    done(bench.build("out", &[]));
+}

@@ -1,20 +1,32 @@
 //! `SPLIT/blended/`, `transmission_layer/`, `reflection_layer/` with equal names: what ERRNet, DSRNet and XReflection read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{copy, splits};
-use crate::{dataset::DatasetReader, error::Error, progress::Progress};
+use manifests::dataset::Sample;
 
-pub(super) fn write(reader: &DatasetReader, out: &Path, progress: &Progress) -> Result<(), Error> {
-    for (split, samples) in splits(reader) {
-        let folder = out.join(split.to_string());
-        for i in samples {
-            let (paths, name) = (reader.paths(i), format!("{:06}.png", reader.samples[i].index));
-            copy(&paths.mixture, &folder.join("blended").join(&name))?;
-            copy(&paths.background, &folder.join("transmission_layer").join(&name))?;
-            copy(&paths.reflection, &folder.join("reflection_layer").join(&name))?;
-            progress.step(1);
-        }
+use super::{Writer, copy};
+use crate::{dataset::Paths, error::Error};
+
+/// Copies into three folders a split.
+pub(super) struct Errnet {
+    out: PathBuf,
+}
+
+impl Errnet {
+    pub(super) fn new(out: &Path) -> Self {
+        Self { out: out.to_path_buf() }
     }
-    Ok(())
+}
+
+impl Writer for Errnet {
+    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error> {
+        let (folder, name) = (self.out.join(sample.split.to_string()), format!("{:06}.png", sample.index));
+        copy(&paths.mixture, &folder.join("blended").join(&name))?;
+        copy(&paths.background, &folder.join("transmission_layer").join(&name))?;
+        copy(&paths.reflection, &folder.join("reflection_layer").join(&name))
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
 }

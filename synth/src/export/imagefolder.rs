@@ -1,13 +1,20 @@
 //! Hugging Face ImageFolder: a folder a split, and in each a `metadata.jsonl` whose keys that end in `_file_name` become
 //! image columns, the others columns of numbers (datasets 5).
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fs::File,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
 
+use manifests::dataset::{Sample, Split};
 use serde::Serialize;
 
-use super::{copy, splits};
-use crate::{dataset::DatasetReader, error::Error, progress::Progress};
+use super::{Writer, copy};
+use crate::{dataset::Paths, error::Error};
 
+/// A line of `metadata.jsonl`.
 #[derive(Serialize)]
 struct Row {
     mixture_file_name: String,
@@ -20,32 +27,53 @@ struct Row {
     clipped: f64,
 }
 
-pub(super) fn write(reader: &DatasetReader, out: &Path, progress: &Progress) -> Result<(), Error> {
-    for (split, samples) in splits(reader) {
-        let folder = out.join(split.to_string());
-        let mut lines = Vec::new();
-        for i in samples {
-            let (paths, sample) = (reader.paths(i), &reader.samples[i]);
-            let name = |layer: &str| format!("{layer}/{:06}.png", sample.index);
-            let row = Row {
-                mixture_file_name: name("mixture"),
-                background_file_name: name("background"),
-                reflection_file_name: name("reflection"),
-                index: sample.index,
-                alpha: sample.drawn.alpha,
-                beta: sample.drawn.beta,
-                blur_sigma: sample.drawn.blur_sigma,
-                clipped: sample.clipped,
-            };
-            copy(&paths.mixture, &folder.join(&row.mixture_file_name))?;
-            copy(&paths.background, &folder.join(&row.background_file_name))?;
-            copy(&paths.reflection, &folder.join(&row.reflection_file_name))?;
-            let line = serde_json::to_string(&row).map_err(|e| Error::io(&folder, "describe")(e.into()))?;
-            lines.push(line + "\n");
-            progress.step(1);
-        }
-        let file = folder.join("metadata.jsonl");
-        std::fs::write(&file, lines.concat()).map_err(Error::io(&file, "write"))?;
+/// The file of a split's rows.
+pub(super) const METADATA: &str = "metadata.jsonl";
+
+/// Copies pictures and writes a row for each sample.
+pub(super) struct ImageFolder {
+    out: PathBuf,
+    rows: BTreeMap<Split, (PathBuf, BufWriter<File>)>,
+}
+
+impl ImageFolder {
+    pub(super) fn new(out: &Path) -> Self {
+        Self { out: out.to_path_buf(), rows: BTreeMap::new() }
     }
-    Ok(())
+}
+
+impl Writer for ImageFolder {
+    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error> {
+        let folder = self.out.join(sample.split.to_string());
+        let name = |layer: &str| format!("{layer}/{:06}.png", sample.index);
+        let row = Row {
+            mixture_file_name: name("mixture"),
+            background_file_name: name("background"),
+            reflection_file_name: name("reflection"),
+            index: sample.index,
+            alpha: sample.drawn.alpha,
+            beta: sample.drawn.beta,
+            blur_sigma: sample.drawn.blur_sigma,
+            clipped: sample.clipped,
+        };
+        copy(&paths.mixture, &folder.join(&row.mixture_file_name))?;
+        copy(&paths.background, &folder.join(&row.background_file_name))?;
+        copy(&paths.reflection, &folder.join(&row.reflection_file_name))?;
+        let (path, file) = match self.rows.entry(sample.split) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(new) => {
+                let path = folder.join(METADATA);
+                let file = File::create(&path).map_err(Error::io(&path, "create"))?;
+                new.insert((path, BufWriter::new(file)))
+            }
+        };
+        serde_json::to_writer(&mut *file, &row)
+            .map_err(std::io::Error::from)
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(Error::io(path, "write"))
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), Error> {
+        self.rows.into_values().try_for_each(|(path, mut file)| file.flush().map_err(Error::io(&path, "write")))
+    }
 }

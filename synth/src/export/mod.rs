@@ -1,5 +1,6 @@
 //! A built data set in the formats that others read. A format is a file; each writes whole folders only.
 
+mod croissant;
 mod errnet;
 mod imagefolder;
 mod webdataset;
@@ -8,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use manifests::dataset::Sample;
+
 use crate::{
-    dataset::{self, DatasetReader},
+    dataset::{self, Paths},
     error::Error,
     progress::Progress,
 };
@@ -19,18 +22,28 @@ use crate::{
 pub enum Format {
     /// Hugging Face ImageFolder: a folder a split with metadata.jsonl.
     Imagefolder,
+    /// Croissant 1.0: ImageFolder with a croissant.json that describes it.
+    Croissant,
     /// WebDataset: tar files of up to 1000 samples.
     Webdataset,
     /// ERRNet's folders, which DSRNet and XReflection read too.
     Errnet,
 }
 
+/// Takes a data set's samples one after another.
+trait Writer {
+    /// Adds a sample and its three pictures.
+    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error>;
+    /// Ends what was begun.
+    fn finish(self: Box<Self>) -> Result<(), Error>;
+}
+
 /// Writes a data set in another format; gives the number of samples.
 ///
 /// # Errors
 /// A data set that cannot be read, a folder that is there already, a full disk: nothing is left under `out` then.
-pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Result<usize, Error> {
-    let reader = dataset::open(dir)?;
+pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Result<u64, Error> {
+    let dataset = dataset::header(dir)?;
     if out.exists() {
         return Err(Error::BadInput(format!("{}: is there already; name a new folder", out.display())));
     }
@@ -42,15 +55,20 @@ pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Re
     // Beside its place until it is whole; removed when dropped before.
     let unfinished = tempfile::Builder::new().prefix(".writing-").tempdir_in(parent);
     let unfinished = unfinished.map_err(Error::io(parent, "create a folder in"))?;
-    progress.begin("exporting", reader.samples.len() as u64);
-    let write = match format {
-        Format::Imagefolder => imagefolder::write,
-        Format::Webdataset => webdataset::write,
-        Format::Errnet => errnet::write,
+    progress.begin("exporting", dataset.recipe.count);
+    let mut writer: Box<dyn Writer> = match format {
+        Format::Imagefolder => Box::new(imagefolder::ImageFolder::new(unfinished.path())),
+        Format::Webdataset => Box::new(webdataset::WebDataset::new(unfinished.path())),
+        Format::Errnet => Box::new(errnet::Errnet::new(unfinished.path())),
+        Format::Croissant => Box::new(croissant::Croissant::new(unfinished.path(), &dataset)),
     };
-    let written = write(&reader, unfinished.path(), progress);
+    for sample in dataset::lines(dir, &dataset)? {
+        let sample = sample?;
+        writer.add(&sample, &Paths::of(&sample, dir))?;
+        progress.step(1);
+    }
+    writer.finish()?;
     progress.end();
-    written?;
     let folder = unfinished.path();
     {
         use std::os::unix::fs::PermissionsExt;
@@ -60,7 +78,7 @@ pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Re
     std::fs::rename(folder, out).map_err(Error::io(out, "create"))?;
     // Its name is free now: there is nothing to remove any more.
     let _: PathBuf = unfinished.keep();
-    Ok(reader.samples.len())
+    Ok(dataset.recipe.count)
 }
 
 /// Copies a file into a folder that may be new.
@@ -70,10 +88,4 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     }
     std::fs::copy(from, to).map_err(Error::io(to, "write"))?;
     Ok(())
-}
-
-/// The splits that have samples, each with its indices.
-fn splits(reader: &DatasetReader) -> impl Iterator<Item = (manifests::dataset::Split, Vec<usize>)> + '_ {
-    use manifests::dataset::Split::{Test, Train, Validation};
-    [Train, Validation, Test].into_iter().map(|s| (s, reader.split(s))).filter(|(_, samples)| !samples.is_empty())
 }

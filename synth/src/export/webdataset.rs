@@ -5,41 +5,66 @@
 //! are equal files.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use super::splits;
-use crate::{dataset::DatasetReader, error::Error, progress::Progress};
+use manifests::dataset::{Sample, Split};
+
+use super::Writer;
+use crate::{dataset::Paths, error::Error};
 
 /// Samples in a tar file.
-const SAMPLES: usize = 1000;
+const SAMPLES: u64 = 1000;
 const BLOCK: usize = 512;
 
-pub(super) fn write(reader: &DatasetReader, out: &Path, progress: &Progress) -> Result<(), Error> {
-    for (split, samples) in splits(reader) {
-        for (n, group) in samples.chunks(SAMPLES).enumerate() {
-            let path = out.join(format!("{split}-{n:06}.tar"));
-            let told = |e| Error::io(&path, "write")(e);
-            let mut tar = BufWriter::new(File::create(&path).map_err(told)?);
-            for i in group {
-                let (paths, sample) = (reader.paths(*i), &reader.samples[*i]);
-                for (layer, file) in
-                    [("mixture", paths.mixture), ("background", paths.background), ("reflection", paths.reflection)]
-                {
-                    let bytes = std::fs::read(&file).map_err(Error::io(&file, "read"))?;
-                    append(&mut tar, &format!("{:06}.{layer}.png", sample.index), &bytes).map_err(told)?;
-                }
-                let line = serde_json::to_vec(sample).map_err(|e| told(e.into()))?;
-                append(&mut tar, &format!("{:06}.json", sample.index), &line).map_err(told)?;
-                progress.step(1);
-            }
-            // Two empty blocks end the archive.
-            tar.write_all(&[0; 2 * BLOCK]).and_then(|()| tar.flush()).map_err(told)?;
-        }
+/// Writes a series of tar files a split.
+pub(super) struct WebDataset {
+    out: PathBuf,
+    /// Each split's samples so far and the file of the next one.
+    open: BTreeMap<Split, (u64, PathBuf, BufWriter<File>)>,
+}
+
+impl WebDataset {
+    pub(super) fn new(out: &Path) -> Self {
+        Self { out: out.to_path_buf(), open: BTreeMap::new() }
     }
-    Ok(())
+}
+
+impl Writer for WebDataset {
+    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error> {
+        let before = self.open.get(&sample.split).map_or(0, |(count, _, _)| *count);
+        if before.is_multiple_of(SAMPLES) {
+            let path = self.out.join(format!("{}-{:06}.tar", sample.split, before / SAMPLES));
+            let file = BufWriter::new(File::create(&path).map_err(Error::io(&path, "create"))?);
+            if let Some((_, full, tar)) = self.open.insert(sample.split, (before, path, file)) {
+                end(tar).map_err(Error::io(&full, "write"))?;
+            }
+        }
+        let Some((count, path, tar)) = self.open.get_mut(&sample.split) else { return Ok(()) };
+        *count += 1;
+        let told = |e| Error::io(path, "write")(e);
+        for (layer, file) in
+            [("mixture", &paths.mixture), ("background", &paths.background), ("reflection", &paths.reflection)]
+        {
+            let bytes = std::fs::read(file).map_err(Error::io(file, "read"))?;
+            append(tar, &format!("{:06}.{layer}.png", sample.index), &bytes).map_err(told)?;
+        }
+        let line = serde_json::to_vec(sample).map_err(|e| told(e.into()))?;
+        append(tar, &format!("{:06}.json", sample.index), &line).map_err(told)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), Error> {
+        self.open.into_values().try_for_each(|(_, path, tar)| end(tar).map_err(Error::io(&path, "write")))
+    }
+}
+
+/// Two empty blocks end an archive.
+fn end(mut tar: BufWriter<File>) -> std::io::Result<()> {
+    tar.write_all(&[0; 2 * BLOCK])?;
+    tar.flush()
 }
 
 /// Appends a regular file; its name is shorter than 100 bytes and its length below 8 GiB.

@@ -7,18 +7,23 @@
 
 mod defocus;
 mod excess;
+mod exposure;
+mod figures;
 mod gaussian;
 mod ghost;
 mod light;
+mod noise;
 mod preset;
 mod vignette;
 
 use manifests::{
-    dataset::Drawn,
-    recipe::{Encoding, Formation},
+    Seed,
+    dataset::{Drawn, SampleQuality},
+    recipe::{Clipping, Encoding, Formation},
 };
 
-use crate::pixels::Rgb8;
+use crate::pixels::{Rgb8, Turn};
+use figures::Figures;
 use light::Curve;
 pub(crate) use preset::Model;
 
@@ -29,26 +34,100 @@ pub(crate) struct Mixed {
     pub(crate) reflection: Rgb8,
     /// Fraction of subpixels where the sum exceeded white.
     pub(crate) clipped: f64,
+    pub(crate) quality: SampleQuality,
 }
 
-/// Mixes two equally large pictures.
-pub(crate) fn mix(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model) -> Mixed {
-    let additive = model.light == Encoding::Display && model.formation == Formation::Additive;
-    let optics = drawn.blur_sigma > 0.0
-        || drawn.defocus_radius > 0.0
-        || drawn.ghost.is_some()
-        || drawn.excess > 0.0
-        || drawn.vignette.is_some();
-    if additive && !optics {
-        return add(table(background, drawn.alpha), table(reflection, drawn.beta));
+/// Mixes two equally large pictures and turns the outcome. Turns and flips come last, so that the optics know which way
+/// is up.
+pub(crate) fn mix(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, seed: Seed, index: u64) -> Mixed {
+    if plain(drawn, model) {
+        return weigh(background, reflection, drawn);
     }
+    let layers = expose(background, reflection, drawn, model, seed, index);
+    let quality = Figures::of(&layers.reflection, reflection);
+    let turn = |picture| turned(picture, drawn);
+    let (mixture, background) = (turn(layers.mixture), turn(layers.background));
+    Mixed { mixture, background, reflection: turn(layers.reflection), clipped: layers.clipped, quality }
+}
+
+/// A picture as the sample has it.
+pub(crate) fn turned(picture: Rgb8, drawn: &Drawn) -> Rgb8 {
+    let (quarters, flip) = turns(drawn);
+    picture.turned(quarters, flip)
+}
+
+/// Quarter turns and flip left to right; top to bottom is half a turn and left to right.
+fn turns(drawn: &Drawn) -> (u8, bool) {
+    if drawn.flip_vertical { (drawn.quarter_turns + 2, !drawn.flip) } else { (drawn.quarter_turns, drawn.flip) }
+}
+
+/// Whether weights are all there is.
+fn plain(drawn: &Drawn, model: &Model) -> bool {
+    model.light == Encoding::Display
+        && model.formation == Formation::Additive
+        && model.clipping == Clipping::Cut
+        && drawn.blur_sigma == 0.0
+        && drawn.defocus_radius == 0.0
+        && drawn.ghost.is_none()
+        && drawn.excess == 0.0
+        && drawn.vignette.is_none()
+        && drawn.exposure_ev == 0.0
+        && drawn.noise.is_none()
+}
+
+/// I = alpha B + beta R of display values (Wan et al., TPAMI 2019, eq. 1), from the quantised layers, turned on the way.
+fn weigh(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn) -> Mixed {
+    let table = |weight: f64| -> [u8; 256] {
+        std::array::from_fn(|v| (v as f64 * weight + 0.5).floor().clamp(0.0, 255.0) as u8)
+    };
+    let (alpha, beta) = (table(drawn.alpha), table(drawn.beta));
+    let (quarters, flip) = turns(drawn);
+    let turn = Turn::new(background.height, background.width, quarters, flip);
+    let [mut i, mut b, mut r] = [(); 3].map(|()| Rgb8::black(turn.height, turn.width));
+    let (mut over, mut figures, row) = (0usize, Figures::default(), turn.width * 3);
+    let lines = i.data.chunks_exact_mut(row).zip(b.data.chunks_exact_mut(row)).zip(r.data.chunks_exact_mut(row));
+    for (y, ((i, b), r)) in lines.enumerate() {
+        let pixels = i.chunks_exact_mut(3).zip(b.chunks_exact_mut(3)).zip(r.chunks_exact_mut(3));
+        for (((i, b), r), at) in pixels.zip(turn.row(y)) {
+            let (from_b, from_r) = (&background.data[at..at + 3], &reflection.data[at..at + 3]);
+            for c in 0..3 {
+                (b[c], r[c]) = (alpha[usize::from(from_b[c])], beta[usize::from(from_r[c])]);
+                let sum = u16::from(b[c]) + u16::from(r[c]);
+                over += usize::from(sum > 255);
+                i[c] = sum.min(255) as u8;
+            }
+            figures.pixel([r[0], r[1], r[2]], [from_r[0], from_r[1], from_r[2]]);
+        }
+    }
+    let clipped = over as f64 / i.data.len() as f64;
+    Mixed { mixture: i, background: b, reflection: r, clipped, quality: figures.quality() }
+}
+
+/// The pictures of [`Mixed`], not turned yet.
+struct Layers {
+    mixture: Rgb8,
+    background: Rgb8,
+    reflection: Rgb8,
+    clipped: f64,
+}
+
+/// Everything beyond weights, in the values that the model's layers combine in.
+fn expose(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, seed: Seed, index: u64) -> Layers {
+    let additive = model.light == Encoding::Display && model.formation == Formation::Additive;
     let (height, width) = (background.height, background.width);
     let curve = Curve::of(model.light);
     let decode = |p: &Rgb8| -> Vec<f32> { p.data.iter().map(|v| curve.decode(*v)).collect() };
     let (mut b, mut r) = (decode(background), decode(reflection));
     optics_of(&b, &mut r, height, width, drawn, model);
-    b.iter_mut().for_each(|v| *v *= drawn.alpha as f32);
-    r.iter_mut().for_each(|v| *v *= drawn.beta as f32);
+    let gain = exposure::gain(drawn.exposure_ev);
+    b.iter_mut().for_each(|v| *v *= drawn.alpha as f32 * gain);
+    r.iter_mut().for_each(|v| *v *= drawn.beta as f32 * gain);
+    if model.clipping == Clipping::Scale {
+        exposure::fit(&mut b, &mut r, model.formation);
+    }
+    if let Some(noise) = &drawn.noise {
+        noise::add(&mut b, &mut r, noise, seed, index);
+    }
     let picture = |data: Vec<u8>| Rgb8 { height, width, data };
     let encode = |values: &[f32]| picture(values.iter().map(|v| curve.encode(*v)).collect());
     if additive {
@@ -69,7 +148,7 @@ pub(crate) fn mix(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &M
     // Never negative: both formations and every curve are monotone.
     let added = mixture.data.iter().zip(&background.data).map(|(i, b)| i.saturating_sub(*b)).collect();
     let clipped = over as f64 / mixture.data.len() as f64;
-    Mixed { mixture, background, reflection: picture(added), clipped }
+    Layers { mixture, background, reflection: picture(added), clipped }
 }
 
 /// What lens and glass do to the reflection, in the order of the light: lens, second surface, then what authors add.
@@ -88,8 +167,8 @@ fn optics_of(b: &[f32], r: &mut Vec<f32>, height: usize, width: usize, drawn: &D
     }
 }
 
-/// I = alpha B + beta R of display values (Wan et al., TPAMI 2019, eq. 1), from the quantised layers.
-fn add(background: Rgb8, reflection: Rgb8) -> Mixed {
+/// The sum of quantised layers.
+fn add(background: Rgb8, reflection: Rgb8) -> Layers {
     let mut over = 0usize;
     let sums = background.data.iter().zip(&reflection.data).map(|(b, r)| {
         over += usize::from(b.checked_add(*r).is_none());
@@ -98,12 +177,5 @@ fn add(background: Rgb8, reflection: Rgb8) -> Mixed {
     let data: Vec<u8> = sums.collect();
     let clipped = over as f64 / data.len() as f64;
     let mixture = Rgb8 { height: background.height, width: background.width, data };
-    Mixed { mixture, background, reflection, clipped }
-}
-
-/// `weight` times a picture, rounded to 8 bits.
-fn table(picture: &Rgb8, weight: f64) -> Rgb8 {
-    let table: [u8; 256] = std::array::from_fn(|v| (v as f64 * weight + 0.5).floor().clamp(0.0, 255.0) as u8);
-    let data = picture.data.iter().map(|v| table[usize::from(*v)]).collect();
-    Rgb8 { height: picture.height, width: picture.width, data }
+    Layers { mixture, background, reflection, clipped }
 }

@@ -2,7 +2,7 @@
 
 use manifests::{
     Interval,
-    recipe::{Encoding, Excess, Formation, Ghost, Preset, Recipe},
+    recipe::{Clipping, Encoding, Excess, Formation, Ghost, Noise, Preset, Recipe},
 };
 
 /// Everything that a sample is drawn from, but its sources and sizes.
@@ -23,6 +23,9 @@ pub(crate) struct Model {
     pub(crate) rotate: bool,
     pub(crate) flip: f64,
     pub(crate) flip_vertical: f64,
+    pub(crate) exposure_ev: Interval,
+    pub(crate) noise: Option<Noise>,
+    pub(crate) clipping: Clipping,
 }
 
 const fn range(low: f64, high: f64) -> Interval {
@@ -46,6 +49,9 @@ const PLAIN: Model = Model {
     rotate: false,
     flip: 0.0,
     flip_vertical: 0.0,
+    exposure_ev: range(0.0, 0.0),
+    noise: None,
+    clipping: Clipping::Cut,
 };
 
 impl Model {
@@ -132,6 +138,9 @@ impl Model {
             rotate: mix.rotate.unwrap_or(base.rotate),
             flip: mix.flip.map_or(base.flip, |p| p.get()),
             flip_vertical: mix.flip_vertical.map_or(base.flip_vertical, |p| p.get()),
+            exposure_ev: mix.exposure_ev.unwrap_or(base.exposure_ev),
+            noise: mix.noise.or(base.noise),
+            clipping: mix.clipping.unwrap_or(base.clipping),
         }
     }
 }

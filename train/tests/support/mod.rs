@@ -66,6 +66,9 @@ pub(crate) fn data_set(root: &Path, train: u64, validation: u64, test: u64) {
             background_unscaled: None,
             reflection_unscaled: None,
             clipped: 0.0,
+            quality: None,
+            redrawn: 0,
+            rejected: 0,
         });
     }
     let dataset = Dataset { version: 1, arithmetic: 1, recipe: header, backgrounds, reflections };

@@ -1,0 +1,171 @@
+//! How fast a data set is built, beside the floor (encoding the same PNGs and nothing else) and, if there is one, beside
+//! another program.
+//!
+//! ```text
+//! cargo bench -p synth --bench build
+//! BENCH_PEER="python bench_synth.py" cargo bench -p synth --bench build
+//! ```
+//!
+//! Two sets of made photographs: reflections of 24 megapixels with backgrounds of 500 x 375, and small ones for both.
+//! `BENCH_BACKGROUNDS` and `BENCH_REFLECTIONS` name folders of your own to use instead, `BENCH_COUNT` another number of
+//! samples, `BENCH_TURNS` of turns, `BENCH_DIR` a folder to work in. The peer is called with `--backgrounds DIR
+//! --reflections DIR --out DIR --count N` and prints a line of JSON with `samples_per_s`. All take turns, so that
+//! whatever else the machine does touches all of them; what is printed are medians.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark stops at whatever is wrong")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    time::Instant,
+};
+
+use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+
+fn main() {
+    let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let number = |name: &str, default: usize| variable(name).map_or(default, |v| v.parse().unwrap());
+    let (count, turns) = (number("BENCH_COUNT", 500), number("BENCH_TURNS", 3));
+    let peer = variable("BENCH_PEER");
+    let home = variable("BENCH_DIR").map_or_else(tempfile::tempdir, tempfile::tempdir_in).unwrap();
+    let home = home.path();
+    let cases = match (variable("BENCH_BACKGROUNDS"), variable("BENCH_REFLECTIONS")) {
+        (Some(b), Some(r)) => vec![("your photographs", PathBuf::from(b), PathBuf::from(r))],
+        _ => vec![
+            ("24-megapixel reflections", made(home, "behind", 60, 500, 375), made(home, "before", 16, 6000, 4000)),
+            ("small sources", made(home, "small-b", 100, 481, 321), made(home, "small-r", 100, 481, 321)),
+        ],
+    };
+    for (name, backgrounds, reflections) in cases {
+        let job = Job { home, backgrounds: &backgrounds, reflections: &reflections, count };
+        let (mut cold, mut warm, mut floor, mut other) = (vec![], vec![], vec![], vec![]);
+        for _ in 0..turns {
+            let _ = std::fs::remove_dir_all(home.join("cache"));
+            cold.push(job.build());
+            warm.push(job.build());
+            floor.push(job.floor());
+            other.extend(peer.as_ref().map(|peer| job.peer(peer)));
+        }
+        let rate = |rates: &mut Vec<f64>| {
+            rates.sort_by(f64::total_cmp);
+            rates[rates.len() / 2]
+        };
+        let (cold, warm, floor) = (rate(&mut cold), rate(&mut warm), rate(&mut floor));
+        println!("{name}: {count} samples of 224x288 in PNG, medians of {turns} turns, samples a second");
+        println!("  synth, photographs read for the first time  {cold:8.1}");
+        println!("  synth, photographs in the cache             {warm:8.1}");
+        println!("  encoding the same PNGs alone                {floor:8.1}   {:.2} x the time of it", floor / warm);
+        if !other.is_empty() {
+            let other = rate(&mut other);
+            println!(
+                "  peer                                        {other:8.1}   synth is {:.1} times as fast",
+                cold / other
+            );
+        }
+    }
+}
+
+struct Job<'a> {
+    home: &'a Path,
+    backgrounds: &'a Path,
+    reflections: &'a Path,
+    count: usize,
+}
+
+impl Job<'_> {
+    /// Builds anew as a user would; samples a second.
+    fn build(&self) -> f64 {
+        let (out, recipe) = (self.home.join("out"), self.home.join("recipe.yaml"));
+        let _ = std::fs::remove_dir_all(&out);
+        let text = format!(
+            "version: 1\nname: bench\nseed: 1\ncount: {}\nsizes: [224x288]\nsplits: {{train: 1, validation: 0, test: 0}}\n\
+             sources:\n  backgrounds: [{{folder: '{}', licence: none}}]\n  reflections: [{{folder: '{}', licence: none}}]\n",
+            self.count,
+            self.backgrounds.canonicalize().unwrap().display(),
+            self.reflections.canonicalize().unwrap().display()
+        );
+        std::fs::write(&recipe, text).unwrap();
+        let begun = Instant::now();
+        let output = Command::new(env!("CARGO_BIN_EXE_synth"))
+            .arg("build")
+            .arg(&recipe)
+            .arg("--out")
+            .arg(&out)
+            .arg("--cache")
+            .arg(self.home.join("cache"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.count as f64 / begun.elapsed().as_secs_f64()
+    }
+
+    /// Encodes the pictures of the last build on every core; samples a second.
+    fn floor(&self) -> f64 {
+        let files = walkdir::WalkDir::new(self.home.join("out")).into_iter().map(|e| e.unwrap().into_path());
+        let pictures: Vec<synth::Rgb8> = files
+            .filter(|path| path.extension().is_some_and(|e| e == "png"))
+            .map(|path| image::open(path).unwrap().into_rgb8())
+            .map(|p| synth::Rgb8 { height: p.height() as usize, width: p.width() as usize, data: p.into_raw() })
+            .collect();
+        assert_eq!(pictures.len(), 3 * self.count);
+        let (next, total) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..std::thread::available_parallelism().unwrap().get() {
+                scope.spawn(|| {
+                    while let Some(picture) = pictures.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let bytes = synth::encode::png(picture).unwrap();
+                        total.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        assert!(total.into_inner() > 0);
+        self.count as f64 / begun.elapsed().as_secs_f64()
+    }
+
+    /// Runs the other program; samples a second, as it says.
+    fn peer(&self, command: &str) -> f64 {
+        let out = self.home.join("peer");
+        let _ = std::fs::remove_dir_all(&out);
+        let mut words = command.split_whitespace();
+        let output = Command::new(words.next().unwrap())
+            .args(words)
+            .arg("--backgrounds")
+            .arg(self.backgrounds)
+            .arg("--reflections")
+            .arg(self.reflections)
+            .arg("--out")
+            .arg(&out)
+            .args(["--count", &self.count.to_string()])
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        said["samples_per_s"].as_f64().unwrap()
+    }
+}
+
+/// Photographs with shapes and a sensor's noise, as JPEGs.
+fn made(home: &Path, name: &str, count: u32, width: u32, height: u32) -> PathBuf {
+    let folder = home.join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    for n in 0..count {
+        let (w, h) = if n % 5 == 4 { (height, width) } else { (width, height) };
+        let mut state = n + 1;
+        let scale = 20.0 / width as f32;
+        let wave: Vec<f32> = (0..w.max(h)).map(|i| (i as f32 * scale * (1.0 + n as f32 / 7.0)).sin()).collect();
+        let picture = RgbImage::from_fn(w, h, |x, y| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            let noise = (state & 7) as f32;
+            let (a, b) = (wave[x as usize], wave[y as usize]);
+            let edge = if a * b > 0.3 { 40.0 } else { 0.0 };
+            Rgb([110.0 + 70.0 * a + edge, 110.0 + 60.0 * b, 100.0 + 50.0 * a * b + edge].map(|v| (v + noise) as u8))
+        });
+        let file = std::io::BufWriter::new(std::fs::File::create(folder.join(format!("{n:03}.jpg"))).unwrap());
+        picture.write_with_encoder(JpegEncoder::new_with_quality(file, 92)).unwrap();
+    }
+    folder
+}

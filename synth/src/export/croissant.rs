@@ -1,0 +1,152 @@
+//! Croissant 1.0 (mlcommons.org/croissant/1.0): the folders of [`super::imagefolder`] and a `croissant.json` that
+//! describes them.
+//!
+//! A record set a split holds the numbers and file names, from `metadata.jsonl`; one a split and layer the pictures, by
+//! file name. The file depends on the data set alone: it has no date and no address.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    path::{Path, PathBuf},
+};
+
+use manifests::{
+    dataset::{Dataset, Sample, Split},
+    write_atomic,
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Writer,
+    imagefolder::{ImageFolder, METADATA},
+};
+use crate::{dataset::Paths, error::Error};
+
+/// The context that the standard prescribes, word for word.
+const CONTEXT: &str = include_str!("croissant_context.json");
+
+const LAYERS: [&str; 3] = ["mixture", "background", "reflection"];
+
+/// What a row of `metadata.jsonl` holds, with its types.
+const COLUMNS: [(&str, &str); 8] = [
+    ("index", "sc:Integer"),
+    ("mixture_file_name", "sc:Text"),
+    ("background_file_name", "sc:Text"),
+    ("reflection_file_name", "sc:Text"),
+    ("alpha", "sc:Float"),
+    ("beta", "sc:Float"),
+    ("blur_sigma", "sc:Float"),
+    ("clipped", "sc:Float"),
+];
+
+/// Writes the folders, then what describes them.
+pub(super) struct Croissant {
+    out: PathBuf,
+    dataset: Dataset,
+    splits: BTreeSet<Split>,
+    folders: Box<ImageFolder>,
+}
+
+impl Croissant {
+    pub(super) fn new(out: &Path, dataset: &Dataset) -> Self {
+        let (out, folders) = (out.to_path_buf(), Box::new(ImageFolder::new(out)));
+        Self { out, dataset: dataset.clone(), splits: BTreeSet::new(), folders }
+    }
+
+    /// The files of a split, and the record sets that are read from them.
+    fn split(&self, split: Split) -> Result<(Vec<Value>, Vec<Value>), Error> {
+        let path = self.out.join(split.to_string()).join(METADATA);
+        let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+        let metadata = format!("{split}-metadata");
+        let mut files = vec![json!({
+            "@type": "cr:FileObject", "@id": metadata, "name": metadata, "contentUrl": format!("{split}/{METADATA}"),
+            "encodingFormat": "application/jsonlines", "sha256": hexadecimal(&Sha256::digest(&bytes)),
+        })];
+        let column = |(name, kind): &(&str, &str)| {
+            let source = json!({"fileObject": {"@id": metadata}, "extract": {"column": name}});
+            field(&split.to_string(), name, kind, source)
+        };
+        let columns: Vec<Value> = COLUMNS.iter().map(column).collect();
+        let name = split.to_string();
+        let mut sets = vec![json!({"@type": "cr:RecordSet", "@id": name, "name": name, "field": columns})];
+        for layer in LAYERS {
+            let (set, name) = (format!("{split}-{layer}-files"), format!("{split}-{layer}"));
+            files.push(json!({
+                "@type": "cr:FileSet", "@id": set, "name": set, "encodingFormat": "image/png",
+                "includes": format!("{split}/{layer}/*.png"),
+            }));
+            let of = |property: &str| json!({"fileSet": {"@id": set}, "extract": {"fileProperty": property}});
+            sets.push(json!({
+                "@type": "cr:RecordSet", "@id": name, "name": name, "key": {"@id": format!("{name}/file_name")},
+                "field": [
+                    field(&name, "file_name", "sc:Text", of("filename")),
+                    field(&name, "picture", "sc:ImageObject", of("content")),
+                ],
+            }));
+        }
+        Ok((files, sets))
+    }
+
+    fn description(&self) -> Result<Value, serde_json::Error> {
+        let Dataset { recipe, backgrounds, reflections, .. } = &self.dataset;
+        let sources = || backgrounds.iter().chain(reflections);
+        let licences: BTreeSet<&str> = sources().map(|source| source.licence.as_str()).collect();
+        let credits: BTreeSet<&str> = sources().filter_map(|source| source.credit.as_deref()).collect();
+        let context: Value = serde_json::from_str(CONTEXT)?;
+        Ok(json!({
+            "@context": context,
+            "@type": "sc:Dataset",
+            "conformsTo": "http://mlcommons.org/croissant/1.0",
+            "name": recipe.name,
+            "version": "1.0.0",
+            "description": format!(
+                "{} mixtures of a background with a reflection, I = B + R, and both layers, from {} backgrounds and {} \
+                 reflections; seed {}, arithmetic {}.",
+                recipe.count, backgrounds.len(), reflections.len(), recipe.seed, self.dataset.arithmetic
+            ),
+            "license": licences,
+            "creator": credits.iter().map(|name| json!({"@type": "sc:Person", "name": name})).collect::<Vec<_>>(),
+            "citeAs": "Wan et al., CoRRN: Cooperative Reflection Removal Network, IEEE TPAMI 2019",
+        }))
+    }
+}
+
+impl Writer for Croissant {
+    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error> {
+        self.splits.insert(sample.split);
+        self.folders.add(sample, paths)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), Error> {
+        // The rows must be on the disk before they are hashed.
+        let folders = std::mem::replace(&mut self.folders, Box::new(ImageFolder::new(&self.out)));
+        folders.finish()?;
+        let (mut files, mut sets) = (Vec::new(), Vec::new());
+        for split in &self.splits {
+            let (more_files, more_sets) = self.split(*split)?;
+            files.extend(more_files);
+            sets.extend(more_sets);
+        }
+        let path = self.out.join("croissant.json");
+        let text = self.description().and_then(|mut description| {
+            description["distribution"] = files.into();
+            description["recordSet"] = sets.into();
+            serde_json::to_string_pretty(&description)
+        });
+        let text = text.map_err(|e| Error::io(&path, "write")(e.into()))?;
+        Ok(write_atomic(&path, text.as_bytes())?)
+    }
+}
+
+fn field(set: &str, name: &str, kind: &str, source: Value) -> Value {
+    json!({"@type": "cr:Field", "@id": format!("{set}/{name}"), "name": name, "dataType": kind, "source": source})
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

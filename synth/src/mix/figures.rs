@@ -1,0 +1,68 @@
+//! Figures of a sample's reflection: what limits are set on, and what a gallery is ordered by.
+
+use manifests::dataset::SampleQuality;
+
+use crate::pixels::Rgb8;
+
+/// Whole-number sums over pixels, so that their order does not matter.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pixels: u64,
+    /// Of layer times photograph and of the photograph's squares, over subpixels.
+    products: u64,
+    squares: u64,
+    /// Of the layer's luma, in 256ths of a level, and of its squares.
+    luma: u64,
+    luma_squares: u64,
+}
+
+impl Figures {
+    /// Of a whole layer beside the photograph that it comes from.
+    pub(crate) fn of(layer: &Rgb8, photograph: &Rgb8) -> SampleQuality {
+        let mut figures = Self::default();
+        for (l, p) in layer.data.chunks_exact(3).zip(photograph.data.chunks_exact(3)) {
+            figures.pixel([l[0], l[1], l[2]], [p[0], p[1], p[2]]);
+        }
+        figures.quality()
+    }
+
+    /// One pixel of the layer and of the photograph.
+    #[inline(always)]
+    pub(crate) fn pixel(&mut self, layer: [u8; 3], photograph: [u8; 3]) {
+        let [l, p] = [layer, photograph].map(|pixel| pixel.map(u32::from));
+        self.pixels += 1;
+        self.products += u64::from(l[0] * p[0] + l[1] * p[1] + l[2] * p[2]);
+        self.squares += u64::from(p[0] * p[0] + p[1] * p[1] + p[2] * p[2]);
+        // BT.601's weights in 256ths.
+        let luma = 77 * l[0] + 150 * l[1] + 29 * l[2];
+        self.luma += u64::from(luma);
+        self.luma_squares += u64::from(luma) * u64::from(luma);
+    }
+
+    /// The weight least squares gives, sum l p / sum p^2 (0 of a black photograph), and the contrast.
+    pub(crate) fn quality(&self) -> SampleQuality {
+        let ratio = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
+        let (mean, square) = (ratio(self.luma, self.pixels), ratio(self.luma_squares, self.pixels));
+        let white = 255.0 * 256.0;
+        SampleQuality {
+            effective_beta: ratio(self.products, self.squares),
+            contrast: (square - mean * mean).max(0.0).sqrt() / white,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_is_found_and_contrast_is_the_deviation() {
+        let photograph = Rgb8 { height: 1, width: 2, data: vec![200, 200, 200, 100, 100, 100] };
+        let layer = Rgb8 { height: 1, width: 2, data: vec![100, 100, 100, 50, 50, 50] };
+        let quality = Figures::of(&layer, &photograph);
+        assert_eq!(quality.effective_beta, 0.5);
+        assert!((quality.contrast - 25.0 / 255.0).abs() < 1e-12, "{}", quality.contrast);
+        let black = Rgb8::black(3, 3);
+        assert_eq!(Figures::of(&black, &black), SampleQuality { effective_beta: 0.0, contrast: 0.0 });
+    }
+}

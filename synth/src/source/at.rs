@@ -1,0 +1,98 @@
+//! Where a photograph's bytes lie: a file, or a part of an archive.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use manifests::recipe::Source;
+
+use super::tar;
+use crate::{error::Error, recipe::place};
+
+/// A file, or a member of a tar file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct At {
+    file: PathBuf,
+    member: Option<Member>,
+}
+
+/// A member of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Member {
+    /// Its name, for people.
+    pub(super) name: String,
+    pub(super) offset: u64,
+    pub(super) length: u64,
+}
+
+impl At {
+    pub(super) fn file(file: PathBuf) -> Self {
+        Self { file, member: None }
+    }
+
+    pub(super) fn member(file: PathBuf, member: Member) -> Self {
+        Self { file, member: Some(member) }
+    }
+
+    /// Its bytes.
+    pub(crate) fn read(&self) -> std::io::Result<Vec<u8>> {
+        let Some(member) = &self.member else { return std::fs::read(&self.file) };
+        let file = File::open(&self.file)?;
+        // What an archive claims is no reason to take memory: it may be torn.
+        let there = file.metadata()?.len().saturating_sub(member.offset);
+        if member.length > there {
+            return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the archive ends before it"));
+        }
+        let mut bytes = vec![0; member.length as usize];
+        file.read_exact_at(&mut bytes, member.offset)?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.member {
+            None => self.file.display().fmt(f),
+            Some(member) => write!(f, "{}/{}", self.file.display(), member.name),
+        }
+    }
+}
+
+/// Finds photographs of a built data set again, by source and path; remembers the archives that it opened.
+#[derive(Debug, Default)]
+pub(crate) struct Finder {
+    archives: Mutex<HashMap<PathBuf, HashMap<String, At>>>,
+}
+
+impl Finder {
+    /// The photograph at `path` below its source.
+    ///
+    /// # Errors
+    /// An archive that cannot be read or does not hold it. Whether a file is there shows when it is read.
+    pub(crate) fn find(&self, source: &Source, root: &Path, path: &str) -> Result<At, Error> {
+        let folder = place(source, root);
+        if source.tar.is_none() {
+            return Ok(At::file(folder.join(path)));
+        }
+        // The archive is the first part of the path that is a file.
+        let cut = path.match_indices('/').map(|(at, _)| at).find(|at| folder.join(&path[..*at]).is_file());
+        let Some(cut) = cut else {
+            let message = format!("{}: there is no archive with this photograph", folder.join(path).display());
+            return Err(Error::BadInput(message));
+        };
+        let archive = folder.join(&path[..cut]);
+        let mut archives = self.archives.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !archives.contains_key(&archive) {
+            let members = tar::index(&archive).map_err(Error::io(&archive, "read"))?;
+            let members = members.into_iter().map(|m| (m.name.clone(), At::member(archive.clone(), m))).collect();
+            archives.insert(archive.clone(), members);
+        }
+        let found = archives.get(&archive).and_then(|members| members.get(&path[cut + 1..])).cloned();
+        found.ok_or_else(|| Error::BadInput(format!("{}: has no member {}", archive.display(), &path[cut + 1..])))
+    }
+}

@@ -87,7 +87,7 @@ fn the_example_is_a_plan_of_every_kind_of_shot() {
     let plan = plan(include_str!("../../../manifests/examples/plan.yaml"));
     let shots = list(&plan);
     let of = |subject| shots.iter().filter(|s| s.subject == subject).count();
-    assert_eq!((of(Subject::Reflection), of(Subject::Background), of(Subject::Mixture)), (72, 36, 3));
+    assert_eq!((of(Subject::Reflection), of(Subject::Background), of(Subject::Mixture)), (144, 72, 3));
 }
 
 proptest! {

@@ -29,37 +29,17 @@ struct Cli {
 enum Command {
     /// Shoot a plan into a session's folder; run again, it continues where it stopped.
     Run {
-        /// The plan, YAML.
-        plan: PathBuf,
-        /// The session's folder.
-        #[arg(long, value_name = "DIR")]
-        session: PathBuf,
-        /// usb, usb:BUS,DEV, ptpip:HOST[:PORT], or rehearsal[:SCENE.yaml], a simulated body.
-        #[arg(long, default_value = "usb")]
-        camera: Address,
+        #[command(flatten)]
+        job: shoot::Job,
         /// Confirm every prompt.
         #[arg(long)]
         yes: bool,
         /// Continue the session that is in the folder, as the command does anyway; refuse when there is none.
         #[arg(long)]
         resume: bool,
-        /// One JSON line a shot and a summary on the standard output; messages go to the standard error.
-        #[arg(long)]
-        json: bool,
         /// Check plan and camera, list what would be shot, and do nothing.
         #[arg(long)]
         dry_run: bool,
-        /// A shell command after each stored shot: the shot as JSON on its standard input, CAPTURE_FILE, CAPTURE_KEY,
-        /// CAPTURE_INDEX, CAPTURE_SCENE, CAPTURE_SUBJECT and CAPTURE_SESSION in its environment (CAPTURE_UNPLANNED
-        /// instead of the middle three for one from the body's own button). Its failure is reported and costs no shot.
-        #[arg(long, value_name = "COMMAND")]
-        hook: Option<String>,
-        /// Rehearsal camera: what goes wrong, YAML.
-        #[arg(long, value_name = "FILE")]
-        faults: Option<PathBuf>,
-        /// Rehearsal camera: exposures take their time.
-        #[arg(long)]
-        real_time: bool,
     },
     /// Shoot a plan as `run` does, with a page on loopback: live view, focus, prompts, progress.
     Live(live::Args),
@@ -157,18 +137,18 @@ fn read<T: Default>(path: Option<PathBuf>, read: fn(&Path) -> Result<T, manifest
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Run { plan, session, camera, yes, resume, json, dry_run, hook, faults, real_time } => {
-            if resume && crate::session::read(&session)?.is_none() {
-                let message = format!("{}: no session to resume; leave --resume out to begin one", session.display());
-                return Err(Error::Input(message).into());
-            }
-            if (faults.is_some() || real_time) && !matches!(camera, Address::Rehearsal(_)) {
-                return Err(Error::Input("--faults and --real-time are for --camera rehearsal".into()).into());
+        Command::Run { job, yes, resume, dry_run } => {
+            job.check()?;
+            if resume && crate::session::read(&job.session)?.is_none() {
+                let folder = job.session.display();
+                return Err(
+                    Error::Input(format!("{folder}: no session to resume; leave --resume out to begin one")).into()
+                );
             }
             if dry_run {
-                return Ok(preview::show(&plan, Some(&session), Some(&camera), json)?);
+                return Ok(preview::show(&job.plan, Some(&job.session), Some(&job.camera), job.json)?);
             }
-            Ok(shoot::run(&shoot::Job { plan, session, camera, yes, json, faults, real_time, hook })?)
+            Ok(shoot::run(&shoot::Job { yes, ..job })?)
         }
         Command::Live(args) => Ok(live::run(args)?),
         Command::Plan { plan, camera, json } => Ok(preview::show(&plan, None, camera.as_ref(), json)?),

@@ -10,14 +10,13 @@ mod view;
 
 use std::{
     io::Write,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use manifests::{plan::Plan, read_yaml};
 
-use crate::{Error, camera::Address, shoot, signals::Stop};
+use crate::{Error, shoot, signals::Stop};
 
 pub(crate) use board::Board;
 pub(crate) use shown::Current;
@@ -31,32 +30,14 @@ const FAREWELL: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)
 /// A session with a page.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The plan, YAML.
-    plan: PathBuf,
-    /// The session's folder.
-    #[arg(long, value_name = "DIR")]
-    session: PathBuf,
-    /// As for `run`.
-    #[arg(long, default_value = "usb")]
-    camera: Address,
+    #[command(flatten)]
+    job: shoot::Job,
     /// The page's TCP port on loopback; a free one when left out.
     #[arg(long, default_value_t = 0)]
     port: u16,
     /// Serve the page after the session's end, too, until Ctrl-C.
     #[arg(long)]
     stay: bool,
-    /// JSON lines on the standard output: the page's address, then as for `run`.
-    #[arg(long)]
-    json: bool,
-    /// As for `run`.
-    #[arg(long, value_name = "COMMAND")]
-    hook: Option<String>,
-    /// As for `run`.
-    #[arg(long, value_name = "FILE")]
-    faults: Option<PathBuf>,
-    /// As for `run`.
-    #[arg(long)]
-    real_time: bool,
 }
 
 /// Shoots a plan with a page to watch and steer it.
@@ -64,28 +45,17 @@ pub(crate) struct Args {
 /// # Errors
 /// As [`shoot::run`], and [`Error::Failed`] when the port is taken.
 pub(crate) fn run(args: Args) -> Result<(), Error> {
-    if (args.faults.is_some() || args.real_time) && !matches!(args.camera, Address::Rehearsal(_)) {
-        return Err(Error::Input("--faults and --real-time are for --camera rehearsal".into()));
-    }
+    let Args { job, port, stay } = args;
+    job.check()?;
     let stop = Stop::listen()?;
-    let plan: Plan = read_yaml(&args.plan)?;
-    let board = Arc::new(Board::new(plan.name.to_string(), args.session.clone()));
-    let page = server::start(args.port, &board, &stop)?;
-    announce(&page.address, args.json);
-    let job = shoot::Job {
-        plan: args.plan,
-        session: args.session,
-        camera: args.camera,
-        yes: false,
-        json: args.json,
-        hook: args.hook,
-        faults: args.faults,
-        real_time: args.real_time,
-    };
+    let plan: Plan = read_yaml(&job.plan)?;
+    let board = Arc::new(Board::new(plan.name.to_string(), job.session.clone()));
+    let page = server::start(port, &board, &stop)?;
+    announce(&page.address, job.json);
     let ended = shoot::run_watched(&job, &stop, Some(Arc::clone(&board)));
     board.end(&ended);
-    if args.stay {
-        stay(&ended, &stop);
+    if stay {
+        stay_open(&ended, &stop);
     } else if board.has_pages() {
         farewell(&page);
     }
@@ -111,7 +81,7 @@ fn farewell(page: &server::Page) {
 }
 
 /// Serves on until a stop is asked for; one that was asked for already holds.
-fn stay(ended: &Result<(), Error>, stop: &Stop) {
+fn stay_open(ended: &Result<(), Error>, stop: &Stop) {
     if stop.asked() {
         return;
     }

@@ -30,25 +30,47 @@ use take::Shooter;
 
 pub(crate) use unplanned::FOLDER as UNPLANNED_FOLDER;
 
-/// A session to shoot.
-#[derive(Debug, Clone)]
+/// A session to shoot, as `run` and `live` are told of it.
+#[derive(Debug, Clone, clap::Args)]
 pub struct Job {
-    /// The plan's file.
+    /// The plan, YAML.
     pub plan: PathBuf,
     /// The session's folder.
+    #[arg(long, value_name = "DIR")]
     pub session: PathBuf,
-    /// The camera.
+    /// usb, usb:BUS,DEV, ptpip:HOST[:PORT], or rehearsal[:SCENE.yaml], a simulated body.
+    #[arg(long, default_value = "usb")]
     pub camera: Address,
-    /// Confirm every prompt.
+    /// Confirm every prompt; an option of `run` alone.
+    #[arg(skip)]
     pub yes: bool,
-    /// JSON lines on the standard output.
+    /// One JSON line a shot and a summary on the standard output; messages go to the standard error.
+    #[arg(long)]
     pub json: bool,
-    /// A file of faults for the rehearsal camera.
-    pub faults: Option<PathBuf>,
-    /// Whether the rehearsal camera takes its time.
-    pub real_time: bool,
-    /// A shell command that is run after each shot.
+    /// A shell command after each stored shot: the shot as JSON on its standard input, CAPTURE_FILE, CAPTURE_KEY,
+    /// CAPTURE_INDEX, CAPTURE_SCENE, CAPTURE_SUBJECT and CAPTURE_SESSION in its environment (CAPTURE_UNPLANNED
+    /// instead of the middle three for one from the body's own button). Its failure is reported and costs no shot.
+    #[arg(long, value_name = "COMMAND")]
     pub hook: Option<String>,
+    /// Rehearsal camera: what goes wrong, YAML.
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// Rehearsal camera: exposures take their time.
+    #[arg(long)]
+    pub real_time: bool,
+}
+
+impl Job {
+    /// Refuses options that do not go together.
+    ///
+    /// # Errors
+    /// [`Error::Input`].
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if (self.faults.is_some() || self.real_time) && !matches!(self.camera, Address::Rehearsal(_)) {
+            return Err(Error::Input("--faults and --real-time are for --camera rehearsal".into()));
+        }
+        Ok(())
+    }
 }
 
 /// Shoots what a plan asks for and a session does not have yet.

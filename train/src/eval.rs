@@ -9,14 +9,14 @@ use candle_core::{DType, Device};
 use image::RgbImage;
 use manifests::dataset::Split;
 
-pub use find::{Triplet, find};
+pub use find::{Pictures, Triplet, find};
 pub use table::{Image, Table};
 
 use crate::{
     Error, Outcome,
     checkpoint::{self, Checkpoint},
     data, device,
-    metrics::Profile,
+    metrics::{Profile, Rescale},
     net::{Corrn, Pass},
 };
 
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
     /// A checkpoint, or a run's folder for its best one, and then the data; with --baseline the data alone. Data are a built data set, a tree whose leaves
-    /// hold I.*, B.* and perhaps R.*, sibling folders I/ B/ R/ with equal stems, or ERRNet's folders.
+    /// hold I.*, B.* and perhaps R.* and mask.*, sibling folders I/ B/ R/ mask/ with equal stems, or ERRNet's folders.
     #[arg(required = true, num_args = 1..=2, value_names = ["CHECKPOINT", "DATA"])]
     paths: Vec<PathBuf>,
     /// Score the unprocessed input.
@@ -33,6 +33,13 @@ pub struct EvalArgs {
     /// The convention of the scores.
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
+    /// A factor on the output's colours before it is scored: no, fit (each picture's least squares), or a number.
+    #[arg(long, default_value_t, value_name = "FACTOR")]
+    rescale: Rescale,
+    /// Where a picture has no mask.*, take SSIM_r and SI_r where its reflection R, as the mean of its channels, is at least
+    /// this part of white: 0.1, say.
+    #[arg(long, value_name = "LEVEL", value_parser = parse_level)]
+    region: Option<f64>,
     /// Which split of a built data set.
     #[arg(long, value_parser = parse_split, default_value = "test")]
     split: Split,
@@ -52,6 +59,10 @@ fn parse_split(text: &str) -> Result<Split, String> {
     all.into_iter().find(|s| s.to_string() == text).ok_or_else(|| "train, validation or test".to_owned())
 }
 
+fn parse_level(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|v| (0.0..=1.0).contains(v)).ok_or_else(|| "a number from 0 to 1".to_owned())
+}
+
 /// Scores and prints.
 ///
 /// # Errors
@@ -67,15 +78,21 @@ pub fn eval(args: &EvalArgs) -> Result<Outcome, Error> {
     let checkpoint = checkpoint.map(|path| checkpoint::named(path));
     let net = checkpoint.as_ref().map(|path| Checkpoint::read(path)?.network(path, &device)).transpose()?;
     let triplets = find(root, args.split)?;
-    let (mut output, mut input) = (Table::new(args.profile), Table::new(args.profile));
+    let (mut output, mut input) = (Table::new(args.profile, args.rescale), Table::new(args.profile, Rescale::No));
     for triplet in &triplets {
-        let (mixture, background) = triplet.read(args.profile)?;
-        let image = |score| Image { name: triplet.name.clone(), subset: triplet.subset.clone(), score };
+        let pictures = triplet.read(args.profile, args.region)?;
+        let truth = &pictures.background;
+        let score = |picture: &RgbImage| Image {
+            name: triplet.name.clone(),
+            subset: triplet.subset.clone(),
+            size: [picture.height(), picture.width()],
+            score: args.profile.score(picture, truth, pictures.region.as_ref()),
+        };
         if let Some(net) = &net {
-            let found = separate(net, &mixture, &device)?.0;
-            output.push(image(args.profile.score(&found, &background)));
+            let found = separate(net, &pictures.mixture, &device)?.0;
+            output.push(score(&args.rescale.apply(found, truth)));
         }
-        input.push(image(args.profile.score(&mixture, &background)));
+        input.push(score(&pictures.mixture));
     }
     let (scored, compared) = if net.is_some() { (&output, Some(&input)) } else { (&input, None) };
     if let Some(path) = &args.csv {

@@ -12,11 +12,12 @@ use walkdir::WalkDir;
 use crate::{
     Error,
     data::{DataSet, read_rgb},
-    metrics::Profile,
+    metrics::{Profile, Region},
 };
 
-/// Folder names of the three layers: ours, and ERRNet's.
-const LAYOUTS: [[&str; 3]; 2] = [["I", "B", "R"], ["blended", "transmission_layer", "reflection_layer"]];
+/// Folder names of the three layers and of masks: ours, and ERRNet's.
+const LAYOUTS: [[&str; 4]; 2] =
+    [["I", "B", "R", "mask"], ["blended", "transmission_layer", "reflection_layer", "mask"]];
 
 /// A mixture with its background and perhaps its reflection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,21 +32,50 @@ pub struct Triplet {
     pub background: PathBuf,
     /// R, where it is known.
     pub reflection: Option<PathBuf>,
+    /// White where the reflection is, where that was marked.
+    pub mask: Option<PathBuf>,
+}
+
+/// Pictures at the size at which a profile scores them.
+#[derive(Debug)]
+pub struct Pictures {
+    /// I.
+    pub mixture: RgbImage,
+    /// B.
+    pub background: RgbImage,
+    /// Where SSIM_r and SI_r are taken.
+    pub region: Option<Region>,
 }
 
 impl Triplet {
-    /// I and B at the size at which a profile scores them.
+    /// The pictures at the size at which a profile scores them. The region is the mask's, where there is one, else what
+    /// `level` makes of the reflection ([`Region::of_reflection`]), where it is given.
     ///
     /// # Errors
     /// Pictures that cannot be read or have different sizes.
-    pub fn read(&self, profile: Profile) -> Result<(RgbImage, RgbImage), Error> {
-        let (mixture, background) = (read_rgb(&self.mixture)?, read_rgb(&self.background)?);
-        let (i, b) = (mixture.dimensions(), background.dimensions());
-        if i != b {
-            let message = format!("is {}x{}, and its mixture {} is {}x{}", b.1, b.0, self.mixture.display(), i.1, i.0);
-            return Err(Error::input_at(&self.background, message));
+    pub fn read(&self, profile: Profile, level: Option<f64>) -> Result<Pictures, Error> {
+        let mixture = read_rgb(&self.mixture)?;
+        let read = |path: &PathBuf| {
+            let picture = read_rgb(path)?;
+            self.same_size(path, &picture, &mixture)?;
+            Ok::<_, Error>(picture)
+        };
+        let background = read(&self.background)?;
+        let region = match (&self.mask, &self.reflection, level) {
+            (Some(mask), _, _) => Some(Region::of_mask(&image::imageops::grayscale(&read(mask)?), profile)),
+            (None, Some(r), Some(level)) => Some(Region::of_reflection(&profile.resize(&read(r)?), level)),
+            _ => None,
+        };
+        Ok(Pictures { mixture: profile.resize(&mixture), background: profile.resize(&background), region })
+    }
+
+    fn same_size(&self, path: &Path, picture: &RgbImage, mixture: &RgbImage) -> Result<(), Error> {
+        let (i, p) = (mixture.dimensions(), picture.dimensions());
+        if i == p {
+            return Ok(());
         }
-        Ok((profile.resize(&mixture), profile.resize(&background)))
+        let message = format!("is {}x{}, and its mixture {} is {}x{}", p.1, p.0, self.mixture.display(), i.1, i.0);
+        Err(Error::input_at(path, message))
     }
 }
 
@@ -68,9 +98,9 @@ pub fn find(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
         }
         let folder = entry.path();
         for layers in LAYOUTS {
-            let [i, b, r] = layers.map(|name| folder.join(name));
-            if i.is_dir() && b.is_dir() {
-                siblings(root, folder, &i, &b, &r, &mut found)?;
+            let layers = layers.map(|name| folder.join(name));
+            if layers[0].is_dir() && layers[1].is_dir() {
+                siblings(root, folder, &layers, &mut found)?;
             }
         }
         let here = pictures(folder)?;
@@ -83,6 +113,7 @@ pub fn find(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
                 mixture: i.clone(),
                 background: b.clone(),
                 reflection: here.get("R").cloned(),
+                mask: here.get("mask").cloned(),
             });
         }
     }
@@ -103,14 +134,16 @@ fn of_data_set(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
         mixture: path(&s.mixture),
         background: path(&s.background),
         reflection: Some(path(&s.reflection)),
+        mask: None,
     });
     Ok(triplets.collect())
 }
 
-/// Pairs with equal stems in sibling folders.
-fn siblings(root: &Path, folder: &Path, i: &Path, b: &Path, r: &Path, found: &mut Vec<Triplet>) -> Result<(), Error> {
-    let backgrounds = pictures(b)?;
-    let reflections = if r.is_dir() { pictures(r)? } else { BTreeMap::new() };
+/// Pairs with equal stems in sibling folders: of I, B, R and masks.
+fn siblings(root: &Path, folder: &Path, layers: &[PathBuf; 4], found: &mut Vec<Triplet>) -> Result<(), Error> {
+    let [i, b, r, m] = layers;
+    let optional = |folder: &Path| if folder.is_dir() { pictures(folder) } else { Ok(BTreeMap::new()) };
+    let (backgrounds, reflections, masks) = (pictures(b)?, optional(r)?, optional(m)?);
     for (stem, mixture) in pictures(i)? {
         let Some(background) = backgrounds.get(&stem).cloned() else {
             return Err(Error::input_at(&mixture, format!("has no background of the same name in {}", b.display())));
@@ -118,7 +151,8 @@ fn siblings(root: &Path, folder: &Path, i: &Path, b: &Path, r: &Path, found: &mu
         let prefix = below(root, folder);
         let name = if prefix.is_empty() { stem.clone() } else { format!("{prefix}/{stem}") };
         let subset = subset(&prefix);
-        found.push(Triplet { name, subset, mixture, background, reflection: reflections.get(&stem).cloned() });
+        let (reflection, mask) = (reflections.get(&stem).cloned(), masks.get(&stem).cloned());
+        found.push(Triplet { name, subset, mixture, background, reflection, mask });
     }
     Ok(())
 }

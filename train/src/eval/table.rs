@@ -1,11 +1,11 @@
 //! Scores of many pictures: means by subset, as text, JSON and CSV.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::metrics::{Mean, Profile, Score};
+use crate::metrics::{FIGURES, Figure, Mean, Profile, Rescale, Score};
 
 /// A scored picture.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -14,6 +14,8 @@ pub struct Image {
     pub name: String,
     /// The subset that it belongs to.
     pub subset: String,
+    /// Rows and columns at which it was scored.
+    pub size: [u32; 2],
     /// Its scores.
     #[serde(flatten)]
     pub score: Score,
@@ -23,13 +25,34 @@ pub struct Image {
 #[derive(Debug, Clone)]
 pub struct Table {
     profile: Profile,
+    rescale: Rescale,
     images: Vec<Image>,
 }
 
+/// The pictures of one subset together.
+struct Group<'a> {
+    name: &'a str,
+    n: usize,
+    size: Option<[u32; 2]>,
+    mean: Option<Mean>,
+}
+
+impl<'a> Group<'a> {
+    fn of(name: &'a str, images: &[&Image]) -> Self {
+        let size = images.first().map(|i| i.size).filter(|size| images.iter().all(|i| i.size == *size));
+        let mean = Mean::of(&images.iter().map(|i| i.score).collect::<Vec<_>>());
+        Self { name, n: images.len(), size, mean }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "n": self.n, "size": self.size, "mean": self.mean })
+    }
+}
+
 impl Table {
-    /// Nothing yet.
-    pub fn new(profile: Profile) -> Self {
-        Self { profile, images: Vec::new() }
+    /// Nothing yet; `rescale` is what was done to the pictures before they were scored.
+    pub fn new(profile: Profile, rescale: Rescale) -> Self {
+        Self { profile, rescale, images: Vec::new() }
     }
 
     /// Adds a picture.
@@ -37,85 +60,102 @@ impl Table {
         self.images.push(image);
     }
 
-    /// The mean over all pictures.
-    pub fn mean(&self) -> Option<Mean> {
-        Mean::of(&self.images.iter().map(|i| i.score).collect::<Vec<_>>())
+    /// All pictures together.
+    fn all(&self) -> Group<'_> {
+        Group::of("all", &self.images.iter().collect::<Vec<_>>())
     }
 
-    /// Number and mean of each subset, by name.
-    fn subsets(&self) -> BTreeMap<&str, (usize, Option<Mean>)> {
-        let mut groups: BTreeMap<&str, Vec<Score>> = BTreeMap::new();
+    /// Each subset, by name.
+    fn subsets(&self) -> Vec<Group<'_>> {
+        let mut groups: BTreeMap<&str, Vec<&Image>> = BTreeMap::new();
         for image in &self.images {
-            groups.entry(&image.subset).or_default().push(image.score);
+            groups.entry(&image.subset).or_default().push(image);
         }
-        groups.into_iter().map(|(name, scores)| (name, (scores.len(), Mean::of(&scores)))).collect()
+        groups.into_iter().map(|(name, images)| Group::of(name, &images)).collect()
     }
 
-    /// {"profile", "n", "mean", "subsets", "images"}, and "input" with the same of the unprocessed input.
+    /// The figures that some picture has.
+    fn figures(&self) -> Vec<Figure> {
+        FIGURES.into_iter().filter(|f| self.images.iter().any(|i| (f.of)(&i.score).is_some())).collect()
+    }
+
+    /// {"profile", "rescale", "n", "size", "mean", "subsets", "images"}, and "input" with the same of the unprocessed input.
     pub fn json(&self, input: Option<&Self>) -> Value {
-        let subsets: BTreeMap<&str, Value> =
-            self.subsets().into_iter().map(|(name, (n, mean))| (name, json!({ "n": n, "mean": mean }))).collect();
-        let mut document = json!({
-            "profile": self.profile,
-            "n": self.images.len(),
-            "mean": self.mean(),
-            "subsets": subsets,
-            "images": self.images,
-        });
+        let subsets: BTreeMap<&str, Value> = self.subsets().iter().map(|g| (g.name, g.json())).collect();
+        let mut document = self.all().json();
+        document["profile"] = json!(self.profile);
+        document["rescale"] = json!(self.rescale.to_string());
+        document["subsets"] = json!(subsets);
+        document["images"] = json!(self.images);
         if let Some(input) = input {
             document["input"] = input.json(None);
         }
         document
     }
 
-    /// One line for each subset and, where there are several, one for all; the input's below each.
+    /// One line for each subset and, where there are several, one for all; the input's below each. Behind each mean is
+    /// half its 95 % interval.
     pub fn text(&self, input: Option<&Self>, name: &Path) -> String {
         let name = name.file_stem().map_or_else(|| "output".into(), |s| s.to_string_lossy().into_owned());
-        let mut rows = Vec::new();
-        let inputs = input.map(Self::subsets);
-        let subsets = self.subsets();
-        for (subset, (n, mean)) in &subsets {
-            rows.push((*subset, name.as_str(), *n, *mean));
-            if let Some((n, mean)) = inputs.as_ref().and_then(|i| i.get(subset)) {
-                rows.push((*subset, "input", *n, *mean));
-            }
+        let tables: Vec<(&str, &Self)> =
+            std::iter::once((name.as_str(), self)).chain(input.map(|input| ("input", input))).collect();
+        let grouped: Vec<_> = tables.iter().map(|(name, table)| (name, table.subsets(), table.all())).collect();
+        let subsets = grouped[0].1.len();
+        // Both tables hold the same pictures, and so the same subsets.
+        let mut rows: Vec<(&str, &Group<'_>)> = Vec::new();
+        for i in 0..subsets {
+            rows.extend(grouped.iter().filter_map(|(name, groups, _)| Some((**name, groups.get(i)?))));
         }
-        if subsets.len() > 1 {
-            rows.push(("all", name.as_str(), self.images.len(), self.mean()));
-            rows.extend(input.map(|i| ("all", "input", i.images.len(), i.mean())));
+        if subsets > 1 {
+            rows.extend(grouped.iter().map(|(name, _, all)| (**name, all)));
         }
-        let mut text = format!(
-            "{:<20} {:<12} {:<8} {:>5} {:>8} {:>8} {:>8}\n",
-            "subset", "picture", "profile", "n", "SSIM", "SI", "PSNR"
-        );
-        let figure = |v: Option<f64>, digits: usize| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"));
-        for (subset, name, n, mean) in rows {
-            let (ssim, si, psnr) = (mean.map(|m| m.ssim), mean.and_then(|m| m.si), mean.and_then(|m| m.psnr));
-            let (ssim, si, psnr) = (figure(ssim, 4), figure(si, 4), figure(psnr, 2));
-            let infinite = mean.map_or(0, |m| m.infinite_psnr);
-            let note = if infinite > 0 {
-                format!("  ({infinite} with infinite PSNR, not in its mean)")
-            } else {
-                String::new()
-            };
+        let columns: Vec<Figure> = self.figures();
+        let mut text = format!("{:<20} {:<12} {:<8} {:>9} {:>5}", "subset", "picture", "profile", "size", "n");
+        for column in &columns {
+            text += &format!(" {:>15}", column.title);
+        }
+        text.push('\n');
+        for (name, group) in rows {
+            let size = group.size.map_or_else(|| "mixed".to_owned(), |[h, w]| format!("{h}x{w}"));
             let profile = self.profile.to_string();
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{subset:<20} {name:<12} {profile:<8} {n:>5} {ssim:>8} {si:>8} {psnr:>8}{note}");
+            text += &format!("{:<20} {name:<12} {profile:<8} {size:>9} {:>5}", group.name, group.n);
+            for column in &columns {
+                text += &format!(" {:>15}", group.mean.map_or_else(|| "-".to_owned(), |m| cell(&m, column)));
+            }
+            let infinite = group.mean.map_or(0, |m| m.infinite_psnr);
+            if infinite > 0 {
+                text += &format!("  ({infinite} with infinite PSNR, not in its mean)");
+            }
+            text.push('\n');
         }
         text
     }
 
     /// A header and a line for each picture.
     pub fn csv(&self) -> String {
-        let mut text = String::from("subset,name,ssim,si,psnr\n");
+        let columns = self.figures();
+        let mut text = String::from("subset,name,profile,rescale,height,width");
+        columns.iter().for_each(|c| text += &format!(",{}", c.key));
+        text.push('\n');
         let quoted = |s: &str| {
             if s.contains([',', '"', '\n']) { format!("\"{}\"", s.replace('"', "\"\"")) } else { s.to_owned() }
         };
-        let number = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
-        for Image { name, subset, score } in &self.images {
-            let (si, psnr) = (number(score.si), number(score.psnr));
-            let _ = writeln!(text, "{},{},{},{si},{psnr}", quoted(subset), quoted(name), score.ssim);
+        for Image { name, subset, size: [h, w], score } in &self.images {
+            text += &format!("{},{},{},{},{h},{w}", quoted(subset), quoted(name), self.profile, self.rescale);
+            for column in &columns {
+                text += &format!(",{}", (column.of)(score).map_or_else(String::new, |v| v.to_string()));
+            }
+            text.push('\n');
         }
         text
+    }
+}
+
+/// A mean and half its interval.
+fn cell(mean: &Mean, column: &Figure) -> String {
+    let digits = column.digits;
+    match ((column.of)(&mean.score), (column.of)(&mean.interval)) {
+        (Some(mean), Some(half)) => format!("{mean:.digits$} ±{half:.digits$}"),
+        _ => "-".to_owned(),
     }
 }

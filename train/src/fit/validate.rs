@@ -53,8 +53,8 @@ impl Validation {
             let x = data::to_tensor(std::slice::from_ref(&mixture), DType::F32, device)?;
             let out = net.forward(&x, Pass::eval())?;
             let found = data::to_picture(&out.background)?;
-            output.push(Profile::Native.score(&found, &background));
-            input.push(Profile::Native.score(&mixture, &background));
+            output.push(Profile::Native.score(&found, &background, None));
+            input.push(Profile::Native.score(&mixture, &background, None));
             if rows.len() < SHOWN {
                 rows.push([mixture, found, background, data::to_picture(&out.reflection)?, read(&sample.reflection)?]);
             }
@@ -66,8 +66,8 @@ impl Validation {
 fn scores(each: &[Score]) -> Result<Scores, Error> {
     let mean = Mean::of(each).ok_or_else(|| Error::Failed("a validation without samples".into()))?;
     // All pictures equal to the truth: beyond any figure, and JSON has no infinity.
-    let psnr = mean.psnr.unwrap_or(f64::MAX);
-    Ok(Scores { ssim: mean.ssim, si: mean.si.unwrap_or(mean.ssim), psnr, n: each.len() })
+    let psnr = mean.score.psnr.unwrap_or(f64::MAX);
+    Ok(Scores { ssim: mean.score.ssim, si: mean.score.si.unwrap_or(mean.score.ssim), psnr, n: each.len() })
 }
 
 /// Pictures in rows, on white.

@@ -22,7 +22,7 @@ use crate::{
     data::{DataSet, read_rgb},
     eval::{self, Triplet},
     fit::folder::ENVIRONMENT_FILE,
-    metrics::{Mean, Profile, Score},
+    metrics::{FIGURES, Mean, Profile, Score},
 };
 
 /// Samples scored for the page.
@@ -89,7 +89,7 @@ impl Scored {
             let (mixture, truth) = (read_rgb(&triplet.mixture)?, read_rgb(&triplet.background)?);
             let (found, reflection) = eval::separate(&net, &mixture, &Device::Cpu)?;
             let profile = Profile::Corrn;
-            let score = |p: &RgbImage| profile.score(&profile.resize(p), &profile.resize(&truth));
+            let score = |p: &RgbImage| profile.score(&profile.resize(p), &profile.resize(&truth), None);
             let (input, output) = (score(&mixture), score(&found));
             Ok(Scene { mixture, found, truth, reflection, input, output })
         };
@@ -104,11 +104,8 @@ impl Scored {
     fn table(&self) -> Markup {
         let mean = |of: fn(&Scene) -> Score| Mean::of(&self.scenes.iter().map(of).collect::<Vec<_>>());
         let (Some(input), Some(output)) = (mean(|s| s.input), mean(|s| s.output)) else { return html! {} };
-        let rows = [
-            ("SSIM", Some(input.ssim), Some(output.ssim), 4),
-            ("SI", input.si, output.si, 4),
-            ("PSNR, dB", input.psnr, output.psnr, 2),
-        ];
+        let rows = FIGURES.iter().filter(|f| (f.of)(&input.score).is_some());
+        let rows = rows.map(|f| (f.title, (f.of)(&input.score), (f.of)(&output.score), f.digits));
         let figure = |v: Option<f64>, digits: usize| v.map_or_else(|| "-".to_owned(), |v| format!("{v:.digits$}"));
         html! {
             div.scroll { table {

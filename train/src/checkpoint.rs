@@ -8,12 +8,13 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use manifests::run::{Run, Scores};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    net::{Corrn, params::LoadError},
+    net::{self, Corrn, params::LoadError},
+    weights::{Tensors, Weights},
 };
 
 /// Folder of checkpoints in a run's folder.
@@ -54,7 +55,7 @@ pub struct Header {
 pub struct Checkpoint {
     /// What it says about itself.
     pub header: Header,
-    weights: BTreeMap<String, Tensor>,
+    weights: Tensors,
     optimizer: Vec<(String, Tensor)>,
 }
 
@@ -85,57 +86,74 @@ pub fn named(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(CHECKPOINTS).join(BEST) } else { path.to_path_buf() }
 }
 
+/// The network of a file on a device: of a checkpoint, which says what it is, or of a bare state_dict in safetensors or
+/// PyTorch's own format, whose shapes say it; its last layer is then taken to give B, as in the authors' code.
+///
+/// # Errors
+/// A file that cannot be read; tensors that are missing, extra or misshapen, listed.
+pub fn network(path: &Path, device: &Device) -> Result<Corrn, Error> {
+    let file = Weights::read(path)?;
+    let (model, weights) = if file.metadata.contains_key(KEY) {
+        let checkpoint = Checkpoint::of(file, path)?;
+        checkpoint.map(|c| (c.header.run.model, c.weights)).unwrap_or_default()
+    } else {
+        let model = net::model_of(&file.tensors).ok_or_else(|| Error::input_at(path, "holds no weights of CoRRN"))?;
+        (model, file.tensors)
+    };
+    let net = Corrn::new(&model, 0, DType::F32, device)?;
+    load(&net, &weights, path)?;
+    Ok(net)
+}
+
+fn load(net: &Corrn, weights: &Tensors, path: &Path) -> Result<(), Error> {
+    net.params().load(weights).map_err(|e| misfit(e, path))
+}
+
+/// Weights that do not fit, as the user's fault.
+pub(crate) fn misfit(error: LoadError, path: &Path) -> Error {
+    match error {
+        LoadError::Mismatch(list) => Error::input_at(path, format!("does not fit the network: {list}")),
+        LoadError::Tensor(e) => e.into(),
+    }
+}
+
 impl Checkpoint {
     /// Reads a checkpoint.
     ///
     /// # Errors
     /// A file that is missing, torn, or no checkpoint of `train`.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-        let bad = |e: &dyn std::fmt::Display| Error::input_at(path, format!("is not a checkpoint of train ({e})"));
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(&e))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(&e))?;
-        let text = metadata.metadata().as_ref().and_then(|m| m.get(KEY));
-        let text = text.ok_or_else(|| bad(&"its metadata do not say which run it belongs to"))?;
-        let header: Header = serde_json::from_str(text).map_err(|e| bad(&e))?;
+        Self::of(Weights::read(path)?, path)?.ok_or_else(|| {
+            Error::input_at(path, "is not a checkpoint of train: its metadata do not say which run it belongs to")
+        })
+    }
+
+    /// Of a file's content; none where it does not say which run it belongs to.
+    fn of(file: Weights, path: &Path) -> Result<Option<Self>, Error> {
+        let Some(text) = file.metadata.get(KEY) else { return Ok(None) };
+        let header: Header = serde_json::from_str(text)
+            .map_err(|e| Error::input_at(path, format!("is not a checkpoint of train ({e})")))?;
         if header.version > VERSION {
             let message =
                 format!("has version {}, newer than this program's {VERSION}: update the program", header.version);
             return Err(Error::input_at(path, message));
         }
         let (mut weights, mut optimizer) = (BTreeMap::new(), Vec::new());
-        for (name, view) in tensors.tensors() {
-            if name.ends_with(".num_batches_tracked") {
-                continue;
-            }
-            let tensor = to_tensor(&view).ok_or_else(|| bad(&format!("{name} is neither f32 nor f64")))??;
+        for (name, tensor) in file.tensors {
             match name.strip_prefix(OPTIMIZER) {
                 Some(name) => optimizer.push((name.to_owned(), tensor)),
                 None => _ = weights.insert(name, tensor),
             }
         }
-        Ok(Self { header, weights, optimizer })
-    }
-
-    /// The network that the checkpoint is of, on a device.
-    ///
-    /// # Errors
-    /// Tensors that are missing, extra or misshapen, all of them listed.
-    pub fn network(&self, path: &Path, device: &Device) -> Result<Corrn, Error> {
-        let net = Corrn::new(&self.header.run.model, 0, DType::F32, device)?;
-        self.load_into(&net, path)?;
-        Ok(net)
+        Ok(Some(Self { header, weights, optimizer }))
     }
 
     /// Replaces a network's tensors.
     ///
     /// # Errors
-    /// As [`Checkpoint::network`].
+    /// Tensors that are missing, extra or misshapen, all of them listed.
     pub fn load_into(&self, net: &Corrn, path: &Path) -> Result<(), Error> {
-        net.params().load(&self.weights).map_err(|e| match e {
-            LoadError::Mismatch(list) => Error::input_at(path, format!("does not fit the network: {list}")),
-            LoadError::Tensor(e) => e.into(),
-        })
+        load(net, &self.weights, path)
     }
 
     /// The optimiser's tensors; empty in a checkpoint that was written to be applied.
@@ -162,24 +180,6 @@ impl Blob {
             }
         };
         Ok(Self { dtype, dims: t.dims().to_vec(), bytes })
-    }
-}
-
-/// A view's numbers; none for types other than f32 and f64.
-fn to_tensor(view: &TensorView<'_>) -> Option<candle_core::Result<Tensor>> {
-    let (data, dims) = (view.data(), view.shape());
-    match view.dtype() {
-        Dtype::F32 => {
-            let (values, _) = data.as_chunks::<4>();
-            let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            Some(Tensor::from_vec(values, dims, &Device::Cpu))
-        }
-        Dtype::F64 => {
-            let (values, _) = data.as_chunks::<8>();
-            let values: Vec<f64> = values.iter().map(|b| f64::from_le_bytes(*b)).collect();
-            Some(Tensor::from_vec(values, dims, &Device::Cpu))
-        }
-        _ => None,
     }
 }
 

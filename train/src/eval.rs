@@ -13,9 +13,7 @@ pub use find::{Pictures, Triplet, find};
 pub use table::{Image, Table};
 
 use crate::{
-    Error, Outcome,
-    checkpoint::{self, Checkpoint},
-    data, device,
+    Error, Outcome, checkpoint, data, device,
     metrics::{Profile, Rescale},
     net::{Corrn, Pass},
 };
@@ -76,9 +74,11 @@ pub fn eval(args: &EvalArgs) -> Result<Outcome, Error> {
         _ => return Err(Error::input("give a checkpoint and the data, or --baseline and the data")),
     };
     let checkpoint = checkpoint.map(|path| checkpoint::named(path));
-    let net = checkpoint.as_ref().map(|path| Checkpoint::read(path)?.network(path, &device)).transpose()?;
+    let net = checkpoint.as_ref().map(|path| checkpoint::network(path, &device)).transpose()?;
     let triplets = find(root, args.split)?;
-    let (mut output, mut input) = (Table::new(args.profile, args.rescale), Table::new(args.profile, Rescale::No));
+    // What is scored is rescaled; an input beside it, to compare with, is not.
+    let beside = if net.is_some() { Rescale::No } else { args.rescale };
+    let (mut output, mut input) = (Table::new(args.profile, args.rescale), Table::new(args.profile, beside));
     for triplet in &triplets {
         let pictures = triplet.read(args.profile, args.region)?;
         let truth = &pictures.background;
@@ -92,7 +92,7 @@ pub fn eval(args: &EvalArgs) -> Result<Outcome, Error> {
             let found = separate(net, &pictures.mixture, &device)?.0;
             output.push(score(&args.rescale.apply(found, truth)));
         }
-        input.push(score(&pictures.mixture));
+        input.push(score(&beside.apply(pictures.mixture.clone(), truth)));
     }
     let (scored, compared) = if net.is_some() { (&output, Some(&input)) } else { (&input, None) };
     if let Some(path) = &args.csv {

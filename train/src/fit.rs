@@ -34,6 +34,8 @@ use crate::{
 
 /// Steps that a record of the metrics averages.
 const RECORD_EVERY: u64 = 10;
+/// What a run file says of an encoder that is not read from a file.
+const RANDOM: &str = "random";
 /// Losses in a row that may be infinite or not a number before the run ends.
 const BAD_LOSSES: u32 = 3;
 
@@ -81,9 +83,12 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
     }
 
     let stop = Stop::listen()?;
+    let mut trainer = Trainer::new(&run, &device)?;
+    if run.model.encoder != RANDOM {
+        trainer.load_encoder(Path::new(&run.model.encoder))?;
+    }
     let mut folder = RunFolder::open(&args.out, &run, args.resume)?;
     folder.environment(&device, &std::env::args().collect::<Vec<_>>())?;
-    let mut trainer = Trainer::new(&run, &device)?;
     let restored = folder.restore(&mut trainer)?;
     let show = |p: &Progress| match &restored {
         Some(header) => p.say(&format!("{}: continuing after step {}", run.name, header.step)),
@@ -165,8 +170,16 @@ fn effective_run(args: &FitArgs) -> Result<Run, Error> {
             "precision: tf32 and bf16 need CUDA, which this build does not have; use f32",
         ));
     }
-    if run.model.encoder != "random" {
-        return Err(Error::input_at(&args.run, "model.encoder: this version starts from `random` weights only"));
+    if run.model.encoder != RANDOM {
+        let encoder = args.run.parent().unwrap_or(Path::new("")).join(&run.model.encoder);
+        if !encoder.is_file() {
+            let message = format!(
+                "model.encoder: there is no file {}: download torchvision's vgg16_bn weights to it, or write `{RANDOM}`",
+                encoder.display()
+            );
+            return Err(Error::input_at(&args.run, message));
+        }
+        run.model.encoder = std::path::absolute(&encoder).map_err(Error::io(&encoder, "find"))?.display().to_string();
     }
     Ok(run)
 }

@@ -1,7 +1,7 @@
 //! Fits CoRRN, scores it and applies it.
 //!
 //! [`fit`](mod@fit) reads as the main path of `train fit`. Below it: [`data`] makes tensors of pictures, [`net`] is the network,
-//! [`loss`] what is minimised, [`ops`] and [`optim`] the arithmetic, [`checkpoint`] the files; [`metrics`] scores
+//! [`loss`] what is minimised, [`ops`] and [`optim`] the arithmetic, [`checkpoint`] and [`weights`] the files; [`metrics`] scores
 //! pictures and shares nothing with the loss.
 
 pub mod alloc;
@@ -22,6 +22,7 @@ pub mod optim;
 mod predict;
 mod report;
 pub mod summary;
+pub mod weights;
 
 pub use error::Error;
 

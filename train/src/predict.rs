@@ -6,8 +6,7 @@ use indicatif::ProgressBar;
 use walkdir::WalkDir;
 
 use crate::{
-    Error, Outcome,
-    checkpoint::{self, Checkpoint},
+    Error, Outcome, checkpoint,
     data::{read_rgb, save_png},
     device,
     eval::separate,
@@ -35,7 +34,7 @@ pub(crate) struct PredictArgs {
 pub(crate) fn predict(args: &PredictArgs) -> Result<Outcome, Error> {
     let device = device::parse(&args.device)?;
     let checkpoint = checkpoint::named(&args.checkpoint);
-    let net = Checkpoint::read(&checkpoint)?.network(&checkpoint, &device)?;
+    let net = checkpoint::network(&checkpoint, &device)?;
     let pictures = pictures(&args.input)?;
     let progress = ProgressBar::new(pictures.len() as u64);
     let mut there = 0;

@@ -130,6 +130,36 @@ fn sigterm_saves_and_exits_with_3() {
 }
 
 #[test]
+fn the_encoder_begins_with_the_weights_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    data_set(&folder.path().join("data"), 8, 2, 0);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    std::fs::copy(golden.join("vgg16_bn.pth"), folder.path().join("vgg.pth")).unwrap();
+    let run = run_file(folder.path(), 1).display().to_string();
+    let settings = ["--set", "model.encoder=vgg.pth", "--set", "schedule.stages[0].learning_rate=1e-9"];
+    let fit = |out: &str, more: &[&str]| {
+        failure(&train(&[&["fit", &run, "--out", &path(out), "--max-steps", "1"], &settings[..], more].concat()))
+    };
+    assert_eq!(fit("run", &[]).0, Some(0));
+    let read = |path: &Path| train::weights::Weights::read(path).unwrap().tensors;
+    let (fitted, file) = (read(&last(&folder.path().join("run"))), read(&golden.join("vgg16_bn.safetensors")));
+    let difference = (&fitted["convs4R.3.weight"] - &file["features.27.weight"]).unwrap().abs().unwrap();
+    let difference = difference.flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
+    assert!(difference <= 1e-8, "the first step moved the encoder's weights by {difference}");
+
+    let (code, text) = fit("wide", &["--set", "model.width=0.03125"]);
+    assert!(
+        code == Some(2) && text.contains("vgg.pth: does not fit the network: convs1R.0.weight is [1, 3, 3, 3]"),
+        "{text}"
+    );
+    std::fs::remove_file(path("vgg.pth")).unwrap();
+    let (code, text) = fit("none", &[]);
+    assert!(code == Some(2) && text.contains("model.encoder: there is no file") && text.lines().count() == 1, "{text}");
+    assert!(!Path::new(&path("wide")).exists() && !Path::new(&path("none")).exists());
+}
+
+#[test]
 fn bad_input_is_one_sentence_and_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -166,9 +196,9 @@ fn bad_input_is_one_sentence_and_exit_code_2() {
     bytes.truncate(bytes.len() / 2);
     std::fs::write(last(Path::new(&out)), &bytes).unwrap();
     let (code, text) = fit(&["--resume"]);
-    assert!(code == Some(2) && text.contains("is not a checkpoint of train"), "{text}");
+    assert!(code == Some(2) && text.contains("is no file of weights, or a torn one"), "{text}");
     let (code, text) = failure(&train(&["eval", &run, &path("data")]));
-    assert!(code == Some(2) && text.contains("is not a checkpoint of train"), "{text}");
+    assert!(code == Some(2) && text.contains("is no file of weights, or a torn one"), "{text}");
 
     // A picture that is none.
     std::fs::write(folder.path().join("data/train/000000.mixture.png"), "no picture").unwrap();

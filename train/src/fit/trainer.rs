@@ -12,6 +12,7 @@ use crate::{
     loss::{self, Terms},
     net::{Corrn, Pass},
     optim::{Adam, AdamConfig},
+    weights,
 };
 
 /// What a step gave.
@@ -55,6 +56,16 @@ impl Trainer {
         let net = Corrn::new(&run.model, run.seed.0, DType::F32, device)?;
         let adam = Adam::new(net.params().trained(), AdamConfig::default())?;
         Ok(Self { net, step: 0, adam, run: run.clone(), device: device.clone() })
+    }
+
+    /// Begins with torchvision's VGG16-BN in the encoder.
+    ///
+    /// # Errors
+    /// A file that is not of that network, or of another width.
+    pub(crate) fn load_encoder(&self, path: &Path) -> Result<(), Error> {
+        let tensors = weights::vgg16_bn(path)?;
+        let stages = |name: &str| name.starts_with("convs");
+        self.net.params().load_where(&tensors, stages).map_err(|e| checkpoint::misfit(e, path))
     }
 
     /// Continues from a checkpoint.

@@ -24,6 +24,8 @@ pub use model::{Corrn, Output};
 
 use manifests::run::{Branches, Model};
 
+use crate::weights::Tensors;
+
 /// Height and width must be multiples of this: the encoder halves five times.
 pub const MULTIPLE: usize = 32;
 /// Added to the variance in every batch norm of the decoders (authors' code).
@@ -201,6 +203,21 @@ pub fn layers(model: &Model) -> Vec<Layer> {
     t.push(conv("output.0", 3 * c(16) + guide(1), c(16), 3, 0));
     t.push(conv("output.1", c(16), 3, 3, 0));
     t
+}
+
+/// The network that a state_dict's shapes are of; none where it holds no encoder and decoder of this one. What the last
+/// layer gives, no shape says: B.
+pub fn model_of(tensors: &Tensors) -> Option<Model> {
+    let dims = |name: &str| Some(tensors.get(name)?.dims().to_vec());
+    // The widest layer of the encoder tells the width best.
+    let width = *dims("convs5R.0.weight")?.first()? as f64 / 512.0;
+    if !(1.0 / 64.0..=1.0).contains(&width) {
+        return None;
+    }
+    let [_, first, ..] = dims("deconv0R.0.transconv.weight")?[..] else { return None };
+    let branches = if first == scaled(256, width) { Branches::Shared } else { Branches::Independent };
+    let gradient_decoder = tensors.contains_key("conv6_1.conv.weight");
+    Some(Model { width, branches, gradient_decoder, ..Model::default() })
 }
 
 /// A bias-free convolution, batch norm and ReLU.

@@ -1,12 +1,14 @@
 //! The network's numbers in a fixed order: trained parameters, and the batch norms' running statistics.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use candle_core::{DType, Device, Tensor, Var};
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
+
+use crate::weights::Tensors;
 
 /// A named tensor of the network.
 #[derive(Debug, Clone)]
@@ -93,9 +95,18 @@ impl Params {
     ///
     /// # Errors
     /// [`LoadError::Mismatch`] lists what is missing, extra and misshapen.
-    pub fn load(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), LoadError> {
+    pub fn load(&self, tensors: &Tensors) -> Result<(), LoadError> {
+        self.load_where(tensors, |_| true)
+    }
+
+    /// As [`Params::load`], of the tensors alone whose names `wanted` answers for; the others stay as they are.
+    ///
+    /// # Errors
+    /// As [`Params::load`].
+    pub fn load_where(&self, tensors: &Tensors, wanted: impl Fn(&str) -> bool) -> Result<(), LoadError> {
+        let entries: Vec<&Param> = self.entries.iter().filter(|p| wanted(&p.name)).collect();
         let mut wrong = Vec::new();
-        for p in &self.entries {
+        for p in &entries {
             match tensors.get(&p.name) {
                 None => wrong.push(format!("missing {}", p.name)),
                 Some(t) if t.dims() != p.var.dims() => {
@@ -104,13 +115,13 @@ impl Params {
                 Some(_) => {}
             }
         }
-        let known: std::collections::BTreeSet<&str> = self.entries.iter().map(|p| p.name.as_str()).collect();
+        let known: BTreeSet<&str> = entries.iter().map(|p| p.name.as_str()).collect();
         let extra = tensors.keys().filter(|k| !known.contains(k.as_str()) && !k.ends_with(".num_batches_tracked"));
         wrong.extend(extra.map(|k| format!("extra {k}")));
         if !wrong.is_empty() {
             return Err(LoadError::Mismatch(shorten(&wrong)));
         }
-        for p in &self.entries {
+        for p in entries {
             let t = tensors[&p.name].to_dtype(self.dtype)?.to_device(&self.device)?;
             p.var.set(&t)?;
         }

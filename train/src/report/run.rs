@@ -17,8 +17,7 @@ use super::{
     picture,
 };
 use crate::{
-    Error,
-    checkpoint::{self, Checkpoint},
+    Error, checkpoint,
     data::{DataSet, read_rgb},
     eval::{self, Triplet},
     fit::folder::ENVIRONMENT_FILE,
@@ -84,7 +83,7 @@ impl Scored {
         let root = Path::new(&run.data.dataset);
         let set = DataSet::open(root)?;
         let split = if set.samples.iter().any(|s| s.split == Split::Test) { Split::Test } else { Split::Validation };
-        let net = Checkpoint::read(best)?.network(best, &Device::Cpu)?;
+        let net = checkpoint::network(best, &Device::Cpu)?;
         let scene = |triplet: &Triplet| -> Result<Scene, Error> {
             let (mixture, truth) = (read_rgb(&triplet.mixture)?, read_rgb(&triplet.background)?);
             let (found, reflection) = eval::separate(&net, &mixture, &Device::Cpu)?;

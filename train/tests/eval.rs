@@ -1,0 +1,117 @@
+//! `train eval` on folders of triplets: layouts, masks, regions, rescaling, and what it prints.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[expect(dead_code, reason = "shared with the tests of fit")]
+mod support;
+
+use std::path::Path;
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+use serde_json::Value;
+use support::{failure, train};
+
+const WIDTH: u32 = 64;
+const HEIGHT: u32 = 48;
+
+fn background(x: u32, y: u32) -> [u8; 3] {
+    [(60 + 2 * x) as u8, (40 + 3 * y) as u8, ((x * y) % 97 + 60) as u8]
+}
+
+/// I, B and R with a reflection in the left half alone, twenty levels more in each channel.
+fn triplet(folder: &Path, names: [&str; 3]) {
+    let left = |x: u32| if x < WIDTH / 2 { 40 } else { 0 };
+    let save = |name: &str, f: &dyn Fn(u32, u32) -> [u8; 3]| {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        RgbImage::from_fn(WIDTH, HEIGHT, |x, y| Rgb(f(x, y))).save(path).unwrap();
+    };
+    save(names[0], &|x, y| background(x, y).map(|v| v + left(x)));
+    save(names[1], &background);
+    save(names[2], &|x, _| [left(x); 3]);
+}
+
+fn eval(arguments: &[&str]) -> Value {
+    let output = train(&[&["eval", "--baseline", "--json", "--profile", "native"], arguments].concat());
+    assert!(output.status.success(), "{:?}", failure(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn scores_under_a_mask_or_where_the_reflection_is_are_lower_than_over_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    triplet(&folder.path().join("near/scene1"), ["I.png", "B.png", "R.png"]);
+    triplet(&folder.path().join("far"), ["I/a.png", "B/a.png", "R/a.png"]);
+    let document = eval(&[&root]);
+    assert!(document["mean"].get("ssim_r").is_none(), "no mask, and none asked for: {document}");
+
+    let derived = eval(&[&root, "--region", "0.1"]);
+    let mean = &derived["mean"];
+    assert!(mean["ssim_r"].as_f64() < mean["ssim"].as_f64() && mean["si_r"].is_f64(), "{derived}");
+    assert_eq!(derived["subsets"]["near"]["n"], 1);
+    assert_eq!(derived["subsets"]["far"]["size"], serde_json::json!([HEIGHT, WIDTH]));
+
+    // The same half as masks gives the same figures; the other half, far from the reflection, is perfect.
+    let mask =
+        |left: bool| GrayImage::from_fn(WIDTH, HEIGHT, |x, _| Luma([if (x < WIDTH / 2) == left { 255 } else { 0 }]));
+    mask(true).save(folder.path().join("near/scene1/mask.png")).unwrap();
+    std::fs::create_dir(folder.path().join("far/mask")).unwrap();
+    GrayImage::from_fn(WIDTH, HEIGHT, |x, _| Luma([if x >= WIDTH / 2 + 6 { 255 } else { 0 }]))
+        .save(folder.path().join("far/mask/a.png"))
+        .unwrap();
+    let masked = eval(&[&root]);
+    assert_eq!(masked["subsets"]["near"]["mean"]["ssim_r"], derived["subsets"]["near"]["mean"]["ssim_r"]);
+    assert!((masked["subsets"]["far"]["mean"]["ssim_r"].as_f64().unwrap() - 1.0).abs() < 1e-12, "{masked}");
+
+    // A mask of another size is refused.
+    GrayImage::new(8, 8).save(folder.path().join("far/mask/a.png")).unwrap();
+    let (code, text) = failure(&train(&["eval", "--baseline", &root]));
+    assert!(code == Some(2) && text.contains("mask/a.png: is 8x8, and its mixture"), "{text}");
+}
+
+#[test]
+fn every_line_says_subset_picture_profile_size_and_n() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    for (subset, scene) in [("near", "1"), ("near", "2"), ("far", "1")] {
+        triplet(&folder.path().join(subset).join(scene), ["I.png", "B.png", "R.png"]);
+    }
+    let csv = folder.path().join("scores.csv").display().to_string();
+    let output = train(&["eval", "--baseline", &root, "--profile", "field", "--csv", &csv]);
+    assert!(output.status.success(), "{:?}", failure(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["subset", "picture", "profile", "size", "n", "SSIM", "PSNR", "LMSE", "NCC"]);
+    let heads: Vec<&[&str]> = rows[1..].iter().map(|row| &row[..5]).collect();
+    assert_eq!(
+        heads,
+        [
+            ["far", "input", "field", "48x64", "1"],
+            ["near", "input", "field", "48x64", "2"],
+            ["all", "input", "field", "48x64", "3"],
+        ]
+    );
+    let csv = std::fs::read_to_string(csv).unwrap();
+    assert!(
+        csv.starts_with("subset,name,profile,rescale,height,width,ssim,psnr,lmse,ncc\nfar,far/1,field,no,48,64,"),
+        "{csv}"
+    );
+}
+
+#[test]
+fn a_darkened_picture_is_mended_by_its_least_squares_factor() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    let save = |name: &str, factor: f64| {
+        let dark = |v: u8| (f64::from(v) * factor).round() as u8;
+        let picture = RgbImage::from_fn(WIDTH, HEIGHT, |x, y| Rgb(background(x, y).map(dark)));
+        picture.save(folder.path().join(name)).unwrap();
+    };
+    save("B.png", 1.0);
+    save("I.png", 0.8);
+    let psnr = |rescale: &str| eval(&[&root, "--rescale", rescale])["mean"]["psnr"].as_f64().unwrap();
+    let (as_it_is, fitted, authors) = (psnr("no"), psnr("fit"), psnr("1.1"));
+    assert!(as_it_is < authors && authors < fitted && fitted > 45.0, "{as_it_is} {authors} {fitted}");
+    let (code, text) = failure(&train(&["eval", "--baseline", &root, "--rescale", "0"]));
+    assert!(code == Some(2) && text.contains("a factor from 0.1 to 10"), "{text}");
+}

@@ -1,7 +1,6 @@
 //! The authors' network in PyTorch: its state_dict, as `torch.save` writes it, gives the same pictures here. Needs Python with
 //! torch (VITRINE_PYTHON names one; otherwise `python3` is tried) and the definition in `../shared/reference`; without them
 //! this test skips and says so.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     path::{Path, PathBuf},

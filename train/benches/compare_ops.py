@@ -1,9 +1,8 @@
 """Runs the bench `ops` and PyTorch on the same operations in turn and prints the ratios of medians.
 
-    cargo build --profile bench -p train --bench ops
-    python compare_ops.py BENCH_PROGRAM [--threads 2] [--filter TEXT] [--rounds 3] [--cpu]
+    python train/benches/compare_ops.py [--threads 2] [--filter TEXT] [--rounds 3] [--cpu]
 
-BENCH_PROGRAM is the built bench, target/release/deps/ops-*.  Above 1 means slower than PyTorch.  On a machine that other
+Above 1 means slower than PyTorch.  On a machine that other
 programs use, --cpu with --threads 1 compares processor time instead of the wall clock.
 """
 import argparse
@@ -18,7 +17,6 @@ import torch
 import torch.nn.functional as F
 
 p = argparse.ArgumentParser()
-p.add_argument("program")
 p.add_argument("--threads", type=int, default=2)
 p.add_argument("--filter", default="")
 p.add_argument("--rounds", type=int, default=3)
@@ -112,7 +110,7 @@ def theirs(name, repeats=7):
 env = os.environ | {"RAYON_NUM_THREADS": str(a.threads), "OPS_CLOCK": "cpu" if a.cpu else "wall"}
 ours, peers = {}, {}
 for _ in range(a.rounds):
-    for line in subprocess.run([a.program, a.filter], env=env, capture_output=True, text=True, check=True).stdout.splitlines():
+    for line in subprocess.run(["cargo", "bench", "-q", "-p", "train", "--bench", "ops", "--", a.filter], env=env, capture_output=True, text=True, check=True).stdout.splitlines():
         o = json.loads(line)
         ours.setdefault(o["op"], []).append((o["forward_s"], o["backward_s"]))
         peers.setdefault(o["op"], []).append(theirs(o["op"]))

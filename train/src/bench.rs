@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     Error, Outcome, device, loss,
     net::{Corrn, Pass},
+    ops,
     optim::{Adam, AdamConfig},
 };
 
@@ -115,7 +116,7 @@ fn steps(args: &StepArgs, device: &Device) -> Result<Vec<f64>, Error> {
         let began = Instant::now();
         let out = net.forward(&image, Pass::train())?;
         let terms = loss::corrn(&Loss::default(), &out, &b, &r)?;
-        adam.step(&terms.total.backward()?)?;
+        adam.step(&ops::backward(&terms.total)?)?;
         device.synchronize()?;
         if i >= WARM_UP {
             times.push(began.elapsed().as_secs_f64());

@@ -67,7 +67,7 @@ fn self_test() -> Result<f64, Error> {
     // The last layer's weights: nothing after them has a corner near this point.
     let last = net.params().all().iter().find(|p| p.name == "output.1.bn.weight");
     let last = last.ok_or_else(|| Error::Failed("the network has no last layer".into()))?;
-    let gradients = total()?.backward()?;
+    let gradients = crate::ops::backward(&total()?)?;
     let gradient = gradients.get(&last.var).ok_or_else(|| Error::Failed("the last layer has no gradient".into()))?;
     let length = gradient.sqr()?.sum_all()?.sqrt()?.to_scalar::<f64>()?;
     let before = last.var.as_tensor().copy()?;

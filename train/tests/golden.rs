@@ -10,6 +10,7 @@ use manifests::run::{Branches, Loss, Model};
 use train::{
     loss::{self, Terms},
     net::{Corrn, Output, Pass},
+    ops,
     optim::{Adam, AdamConfig},
 };
 
@@ -113,7 +114,7 @@ fn parity(file: &str, branches: Branches, dtype: DType, tolerance: &Tolerance) {
     for (name, found) in terms(&t) {
         close(&format!("loss.{name}"), found, &g[&format!("loss.{name}")], tolerance.outputs);
     }
-    let store = t.total.backward().unwrap();
+    let store = ops::backward(&t.total).unwrap();
     for (name, var) in net.params().trained() {
         let expected = &g[&format!("grad.{name}")];
         // What is zero but for rounding has no relative error: biases before a batch norm.
@@ -129,7 +130,7 @@ fn parity(file: &str, branches: Branches, dtype: DType, tolerance: &Tolerance) {
         .map(|_| {
             let out = net.forward(&i, Pass::train()).unwrap();
             let t = loss::corrn(&Loss::default(), &out, &b, &r).unwrap();
-            adam.step(&t.total.backward().unwrap()).unwrap();
+            adam.step(&ops::backward(&t.total).unwrap()).unwrap();
             values(&t.total)[0]
         })
         .collect();

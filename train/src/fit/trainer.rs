@@ -11,6 +11,7 @@ use crate::{
     data::Batch,
     loss::{self, Terms},
     net::{Corrn, Pass},
+    ops,
     optim::{Adam, AdamConfig},
     weights,
 };
@@ -93,7 +94,7 @@ impl Trainer {
         let figures = Figures::of(&terms)?;
         self.step += 1;
         if figures.loss.is_finite() {
-            let gradients = terms.total.backward()?;
+            let gradients = ops::backward(&terms.total)?;
             self.adam.set_lr(learning_rate);
             self.adam.step(&gradients)?;
         }

@@ -13,6 +13,7 @@
 //!   padded position counts as 0 times its filter tap, so an infinite tap gives NaN at the border.
 //! * **Gradients nobody asked for** (of an input that is neither a variable nor computed from one) are not computed.
 
+mod backward;
 mod batch_norm;
 mod conv2d;
 mod conv_transpose2d;
@@ -29,6 +30,7 @@ mod similarity;
 mod sobel;
 mod statistic;
 
+pub use backward::backward;
 pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
 pub use conv_transpose2d::conv_transpose2d;
 pub use conv2d::conv2d;

@@ -4,6 +4,7 @@ mod cpu;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
+use super::backward::answer;
 use super::real::{check_types, dims4, with_real};
 
 /// Convolution (cross-correlation, as everywhere in deep learning) with stride 1 and zero padding.
@@ -51,7 +52,7 @@ impl Convolution {
         let geometry = self.geometry(x.dims(), w.dims());
         let gx = x.track_op().then(|| g.apply_op2_no_bwd(w, &InputGradient(geometry))).transpose()?;
         let gw = w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))).transpose()?;
-        Ok((gx, gw))
+        Ok((gx, gw.and_then(|gw| answer(w, gw))))
     }
 }
 

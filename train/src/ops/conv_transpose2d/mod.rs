@@ -4,6 +4,7 @@ mod cpu;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
+use super::backward::answer;
 use super::real::{check_types, dims4, with_real};
 
 /// Transposed convolution with 4 x 4 filters, stride 2 and padding 1: doubles H and W.
@@ -53,7 +54,7 @@ impl CustomOp2 for Transposed {
         let (geometry, g) = (geometry(x.dims(), w.dims()), g.contiguous()?);
         let gx = x.track_op().then(|| g.apply_op2_no_bwd(w, &InputGradient(geometry))).transpose()?;
         let gw = w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))).transpose()?;
-        Ok((gx, gw))
+        Ok((gx, gw.and_then(|gw| answer(w, gw))))
     }
 }
 

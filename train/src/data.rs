@@ -16,7 +16,7 @@ use manifests::{
 
 pub use loader::{Batch, Loader};
 pub use order::Order;
-pub use pixels::{pad_to_multiple, read_rgb, save_png, to_picture, to_tensor};
+pub use pixels::{Photograph, pad_to_multiple, read_rgb, save_png, save_png_with, to_picture, to_tensor, window};
 
 use crate::Error;
 

@@ -22,6 +22,7 @@ pub mod optim;
 mod predict;
 mod report;
 pub mod summary;
+pub mod tiles;
 pub mod weights;
 
 pub use error::Error;

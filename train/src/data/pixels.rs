@@ -1,24 +1,52 @@
 //! 8-bit RGB pictures to N x 3 x H x W tensors in [0, 1] and back.
 
-use std::path::Path;
+use std::{
+    io::{Cursor, Read},
+    path::Path,
+};
 
 use candle_core::{DType, Device, Tensor};
-use image::{ImageError, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, RgbImage, codecs::png::PngEncoder};
 
 use crate::{Error, net::MULTIPLE};
+
+/// A picture with what its camera wrote into it.
+#[derive(Debug)]
+pub struct Photograph {
+    /// Rows as they lie in the file: EXIF's orientation is not applied.
+    pub pixels: RgbImage,
+    /// EXIF, as it was.
+    pub exif: Option<Vec<u8>>,
+}
+
+impl Photograph {
+    /// Reads a PNG or JPEG as 8-bit RGB; transparency is dropped. `-` is standard input.
+    ///
+    /// # Errors
+    /// A file that is missing or is no picture.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = if path == Path::new("-") {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        } else {
+            std::fs::read(path)
+        };
+        let bytes = bytes.map_err(Error::io(path, "read"))?;
+        let bad = |e: ImageError| Error::input_at(path, format!("is not a readable PNG or JPEG picture ({e})"));
+        let reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+        let mut decoder = reader.map_err(Error::io(path, "read"))?.into_decoder().map_err(bad)?;
+        let exif = decoder.exif_metadata().map_err(bad)?;
+        let pixels = DynamicImage::from_decoder(decoder).map_err(bad)?.into_rgb8();
+        Ok(Self { pixels, exif })
+    }
+}
 
 /// Reads a PNG or JPEG as 8-bit RGB; transparency is dropped.
 ///
 /// # Errors
 /// A file that is missing or is no picture.
 pub fn read_rgb(path: &Path) -> Result<RgbImage, Error> {
-    let reader = image::ImageReader::open(path).map_err(Error::io(path, "read"))?;
-    let reader = reader.with_guessed_format().map_err(Error::io(path, "read"))?;
-    match reader.decode() {
-        Ok(picture) => Ok(picture.into_rgb8()),
-        Err(ImageError::IoError(e)) if e.kind() != std::io::ErrorKind::UnexpectedEof => Err(Error::io(path, "read")(e)),
-        Err(e) => Err(Error::input_at(path, format!("is not a readable PNG or JPEG picture ({e})"))),
-    }
+    Ok(Photograph::read(path)?.pixels)
 }
 
 /// Writes a PNG whole or not at all.
@@ -26,10 +54,21 @@ pub fn read_rgb(path: &Path) -> Result<RgbImage, Error> {
 /// # Errors
 /// What the folder answers.
 pub fn save_png(path: &Path, picture: &RgbImage) -> Result<(), Error> {
+    save_png_with(path, picture, None)
+}
+
+/// Writes a PNG with EXIF, whole or not at all.
+///
+/// # Errors
+/// What the folder answers.
+pub fn save_png_with(path: &Path, picture: &RgbImage, exif: Option<&[u8]>) -> Result<(), Error> {
+    let failed = |e: &dyn std::fmt::Display| Error::Failed(format!("{}: cannot encode: {e}", path.display()));
     let mut bytes = Vec::new();
-    picture
-        .write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png)
-        .map_err(|e| Error::Failed(format!("{}: cannot encode: {e}", path.display())))?;
+    let mut encoder = PngEncoder::new(&mut bytes);
+    if let Some(exif) = exif {
+        encoder.set_exif_metadata(exif.to_vec()).map_err(|e| failed(&e))?;
+    }
+    picture.write_with_encoder(encoder).map_err(|e| failed(&e))?;
     Ok(manifests::write_atomic(path, &bytes)?)
 }
 
@@ -88,6 +127,30 @@ pub fn pad_to_multiple(x: &Tensor) -> Result<Tensor, Error> {
         }
     }
     Ok(out)
+}
+
+/// Part of a picture as 1 x 3 x rows x columns in [0, 1]; what lies right of it and below is mirrored, as in
+/// [`pad_to_multiple`].
+///
+/// # Errors
+/// What Candle answers.
+pub fn window(
+    picture: &RgbImage,
+    (top, left): (usize, usize),
+    (rows, columns): (usize, usize),
+    device: &Device,
+) -> Result<Tensor, Error> {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let mut values = vec![0f32; 3 * rows * columns];
+    for y in 0..rows {
+        for x in 0..columns {
+            let from = (mirror(top + y, height) * width + mirror(left + x, width)) * 3;
+            for c in 0..3 {
+                values[(c * rows + y) * columns + x] = f32::from(picture.as_raw()[from + c]) / 255.0;
+            }
+        }
+    }
+    Ok(Tensor::from_vec(values, (1, 3, rows, columns), &Device::Cpu)?.to_device(device)?)
 }
 
 /// Place `i` of a row that goes to and fro over `len` places.

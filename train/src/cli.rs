@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::{Error, Outcome, bench, doctor, eval, fit, predict, report, summary};
+use crate::{Error, Outcome, bench, doctor, eval, export, fit, predict, report, summary};
 
 /// Fits CoRRN, a network that removes reflections, scores it and applies it.
 ///
@@ -19,6 +19,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Apply a network to a photograph, or to a folder of them.
     Predict(predict::PredictArgs),
+    /// Write a network for other programs.
+    Export(export::ExportArgs),
     /// Show sessions, data sets and runs on one page that needs no network.
     Report(report::ReportArgs),
     /// Print the network's layers with shapes, parameters and multiply-adds.
@@ -49,6 +51,7 @@ fn run(command: &Command) -> Result<Outcome, Error> {
         Command::Fit(args) => fit::fit(args),
         Command::Eval(args) => eval::eval(args),
         Command::Predict(args) => predict::predict(args),
+        Command::Export(args) => export::export(args),
         Command::Report(args) => report::report(args),
         Command::Summary(args) => summary::summary(args),
         Command::Doctor => doctor::doctor(),

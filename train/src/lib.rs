@@ -13,6 +13,7 @@ mod device;
 mod doctor;
 mod error;
 pub mod eval;
+mod export;
 pub mod fit;
 pub mod loss;
 pub mod metrics;

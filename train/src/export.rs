@@ -1,0 +1,63 @@
+//! `train export`: a network for other programs.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use candle_core::Device;
+use safetensors::{Dtype, tensor::TensorView};
+
+use crate::{Error, Outcome, checkpoint, net::Corrn};
+
+/// What to write where.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// A checkpoint that `train fit` wrote, a run's folder for its best one, or a bare state_dict of CoRRN.
+    checkpoint: PathBuf,
+    /// The format of the file.
+    #[arg(long, value_enum)]
+    format: Format,
+    /// The file to write.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// Formats that other programs read.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Format {
+    /// The state_dict that PyTorch loads with strict=True into the authors' network.
+    Safetensors,
+}
+
+/// Writes the network whole or not at all.
+///
+/// # Errors
+/// A checkpoint that cannot be read, a folder that cannot be written.
+pub(crate) fn export(args: &ExportArgs) -> Result<Outcome, Error> {
+    let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &Device::Cpu)?;
+    let bytes = match args.format {
+        Format::Safetensors => state_dict(&net, &args.out)?,
+    };
+    manifests::write_atomic(&args.out, &bytes)?;
+    println!("{}: {} tensors, {:.1} MB", args.out.display(), net.params().all().len(), bytes.len() as f64 / 1e6);
+    Ok(Outcome::Done)
+}
+
+/// Every tensor in f32, and the counters that PyTorch's batch norms keep: 0, as they matter to no result here.
+fn state_dict(net: &Corrn, path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |e: safetensors::SafeTensorError| Error::Failed(format!("{}: cannot encode: {e}", path.display()));
+    let mut blobs: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    for p in net.params().all() {
+        let values: Vec<f32> = p.var.flatten_all()?.to_dtype(candle_core::DType::F32)?.to_vec1()?;
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        blobs.push((p.name.clone(), Dtype::F32, p.var.dims().to_vec(), bytes));
+        if let Some(norm) = p.name.strip_suffix(".running_var") {
+            blobs.push((format!("{norm}.num_batches_tracked"), Dtype::I64, Vec::new(), vec![0; 8]));
+        }
+    }
+    let views =
+        blobs.iter().map(|(name, dtype, dims, bytes)| Ok((name, TensorView::new(*dtype, dims.clone(), bytes)?)));
+    let views: Vec<_> = views.collect::<Result<_, _>>().map_err(failed)?;
+    safetensors::serialize(views, None::<HashMap<String, String>>).map_err(failed)
+}

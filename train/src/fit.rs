@@ -4,6 +4,7 @@ pub mod folder;
 mod progress;
 mod schedule;
 mod stop;
+pub mod tensorboard;
 mod trainer;
 mod validate;
 

@@ -13,7 +13,10 @@ use manifests::{
 };
 use serde_json::{Value, json};
 
-use super::trainer::Trainer;
+use super::{
+    tensorboard::{EVENTS_FILE, Events},
+    trainer::Trainer,
+};
 use crate::{
     Error,
     checkpoint::{BEST, CHECKPOINTS, Checkpoint, Header, LAST},
@@ -30,6 +33,7 @@ pub const ENVIRONMENT_FILE: &str = "environment.json";
 pub struct RunFolder {
     root: PathBuf,
     metrics: Option<LogWriter<Record>>,
+    events: Option<Events>,
 }
 
 impl RunFolder {
@@ -59,7 +63,7 @@ impl RunFolder {
             }
             manifests::write_yaml(&file, run)?;
         }
-        Ok(Self { root: root.to_path_buf(), metrics: None })
+        Ok(Self { root: root.to_path_buf(), metrics: None, events: None })
     }
 
     /// The checkpoint to resume from.
@@ -95,16 +99,34 @@ impl RunFolder {
             manifests::write_atomic(&metrics, lines.as_bytes())?;
         }
         self.metrics = Some(LogWriter::open(&metrics)?);
+        self.events = Some(Events::create(self.root.join(EVENTS_FILE), &rows[..kept], &self.samples(trainer.step)?)?);
         Ok(header)
     }
 
-    /// Appends a record to the metrics.
+    /// The sample pictures up to a step, in order.
+    fn samples(&self, last: u64) -> Result<Vec<(u64, PathBuf)>, Error> {
+        let folder = self.root.join(SAMPLES);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(Error::io(&folder, "read"))? {
+            let path = entry.map_err(Error::io(&folder, "read"))?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let step = name.strip_prefix("step-").and_then(|name| name.strip_suffix(".png")?.parse().ok());
+            found.extend(step.filter(|step| *step <= last).map(|step| (step, path)));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Appends a record to the metrics and to TensorBoard's events.
     ///
     /// # Errors
     /// What the disk answers.
     pub fn record(&mut self, record: &Record) -> Result<(), Error> {
         if let Some(metrics) = &mut self.metrics {
             metrics.append(record)?;
+        }
+        if let Some(events) = &mut self.events {
+            events.record(record)?;
         }
         Ok(())
     }
@@ -113,8 +135,10 @@ impl RunFolder {
     ///
     /// # Errors
     /// What the disk answers.
-    pub fn sample(&self, step: u64, picture: &RgbImage) -> Result<(), Error> {
-        data::save_png(&self.root.join(SAMPLES).join(format!("step-{step:07}.png")), picture)
+    pub fn sample(&mut self, step: u64, picture: &RgbImage) -> Result<(), Error> {
+        let path = self.root.join(SAMPLES).join(format!("step-{step:07}.png"));
+        data::save_png(&path, picture)?;
+        self.events.as_mut().map_or(Ok(()), |events| events.picture(step, &path))
     }
 
     /// Writes which program ran where and with which command.

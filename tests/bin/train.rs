@@ -1,7 +1,7 @@
 //! The program `train`, built for the tests.
 
 #[global_allocator]
-static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler::new();
+static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler;
 
 fn main() -> std::process::ExitCode {
     train::cli::main()

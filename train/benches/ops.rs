@@ -13,7 +13,7 @@ use train::optim::{Adam, AdamConfig};
 
 /// As in the program.
 #[global_allocator]
-static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler::new();
+static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler;
 
 const BATCH: usize = 2;
 const REPEATS: usize = 7;

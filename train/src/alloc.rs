@@ -8,10 +8,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Smallest block that is kept.
 const LARGE: usize = 256 << 10;
-/// Bytes kept at most; what is freed beyond them goes back to the system.
+/// Bytes kept at most, unless [`keep_at_most`] says otherwise; what is freed beyond them goes back to the system.
 const LIMIT: usize = 3 << 30;
 /// Size classes to a doubling: a block is at most an eighth larger than what was asked for.
 const STEPS: usize = 8;
@@ -21,8 +22,22 @@ const HUGE: usize = 4 << 20;
 const HUGE_PAGE: usize = 2 << 20;
 
 /// The allocator; a program takes it up with `#[global_allocator]`.
-pub struct Recycler {
+pub struct Recycler;
+
+/// What [`Recycler`] keeps.
+static POOL: Pool = Pool::new();
+
+/// Hands everything back to the system that is kept, and keeps at most `bytes` from now on: for work that is to take
+/// little memory and does not repeat itself so fast that it would notice.
+pub fn keep_at_most(bytes: usize) {
+    POOL.limit.store(bytes, Ordering::Relaxed);
+    POOL.release();
+}
+
+/// Blocks between two uses.
+struct Pool {
     kept: Mutex<Kept>,
+    limit: AtomicUsize,
 }
 
 /// Freed blocks by class, each list threaded through the blocks themselves.
@@ -34,11 +49,10 @@ struct Kept {
 // SAFETY: the lists are reached under the mutex alone, and their blocks belong to nobody else.
 unsafe impl Send for Kept {}
 
-impl Recycler {
-    /// An allocator that keeps nothing yet.
-    #[expect(clippy::new_without_default, reason = "statics need a const function")]
-    pub const fn new() -> Self {
-        Self { kept: Mutex::new(Kept { first: [ptr::null_mut(); CLASSES], bytes: 0 }) }
+impl Pool {
+    /// A pool that keeps nothing yet.
+    const fn new() -> Self {
+        Self { kept: Mutex::new(Kept { first: [ptr::null_mut(); CLASSES], bytes: 0 }), limit: AtomicUsize::new(LIMIT) }
     }
 
     /// Takes a kept block of a class.
@@ -54,10 +68,21 @@ impl Recycler {
         Some(block)
     }
 
+    /// Gives every kept block back to the system.
+    fn release(&self) {
+        for class in 0..CLASSES {
+            let Some(layout) = block(class) else { continue };
+            while let Some(block) = self.take(class, layout.size()) {
+                // SAFETY: a kept block came from the system allocator with its class's layout.
+                unsafe { System.dealloc(block, layout) }
+            }
+        }
+    }
+
     /// Keeps a block, unless too much is kept already.
     fn keep(&self, block: *mut u8, class: usize, size: usize) -> bool {
         let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if kept.bytes + size > LIMIT {
+        if kept.bytes + size > self.limit.load(Ordering::Relaxed) {
             return false;
         }
         // SAFETY: the block is free, aligned for a pointer and larger than one.
@@ -91,14 +116,19 @@ fn class(layout: Layout) -> Option<(usize, Layout)> {
     let step = (LARGE << doubling) / STEPS;
     let above = (size - (LARGE << doubling)).div_ceil(step);
     let class = doubling * STEPS + above;
-    let size = (LARGE << doubling) + above * step;
-    let layout = Layout::from_size_align(size, if size < HUGE { 64 } else { HUGE_PAGE }).ok()?;
-    (class < CLASSES).then_some((class, layout))
+    (class < CLASSES).then_some((class, block(class)?))
+}
+
+/// The blocks of a class.
+fn block(class: usize) -> Option<Layout> {
+    let base = LARGE << (class / STEPS);
+    let size = base + class % STEPS * (base / STEPS);
+    Layout::from_size_align(size, if size < HUGE { 64 } else { HUGE_PAGE }).ok()
 }
 
 // SAFETY: blocks come from the system allocator, at least as large and as aligned as asked for; one is either kept or
 // in use, never both, and goes back with the layout that it came with.
-unsafe impl GlobalAlloc for Recycler {
+unsafe impl GlobalAlloc for Pool {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some((class, block)) = class(layout) else {
             // SAFETY: the caller's layout.
@@ -134,6 +164,24 @@ unsafe impl GlobalAlloc for Recycler {
     }
 }
 
+// SAFETY: the pool's.
+unsafe impl GlobalAlloc for Recycler {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { POOL.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise.
+        unsafe { POOL.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { POOL.dealloc(at, layout) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,21 +201,26 @@ mod tests {
 
     #[test]
     fn freed_blocks_come_back_and_zeroed_ones_are_zero() {
-        let recycler = Recycler::new();
+        let pool = Pool::new();
         let layout = Layout::from_size_align(1 << 20, 8).unwrap();
         // SAFETY: every block is freed once, with its layout, and written inside its size.
         unsafe {
-            let first = recycler.alloc(layout);
+            let first = pool.alloc(layout);
             first.write_bytes(7, layout.size());
-            recycler.dealloc(first, layout);
-            let second = recycler.alloc_zeroed(layout);
+            pool.dealloc(first, layout);
+            let second = pool.alloc_zeroed(layout);
             assert_eq!(first, second);
             assert!(std::slice::from_raw_parts(second, layout.size()).iter().all(|b| *b == 0));
-            let third = recycler.alloc(layout);
+            let third = pool.alloc(layout);
             assert_ne!(second, third);
-            recycler.dealloc(second, layout);
-            recycler.dealloc(third, layout);
-            assert_eq!(recycler.kept.lock().unwrap().bytes, 2 << 20);
+            pool.dealloc(second, layout);
+            pool.dealloc(third, layout);
+            assert_eq!(pool.kept.lock().unwrap().bytes, 2 << 20);
+            pool.release();
+            assert_eq!(pool.kept.lock().unwrap().bytes, 0);
+            let fourth = pool.alloc(layout);
+            fourth.write_bytes(1, layout.size());
+            pool.dealloc(fourth, layout);
         }
     }
 }

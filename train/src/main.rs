@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler::new();
+static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler;
 
 fn main() -> ExitCode {
     train::cli::main()

@@ -7,12 +7,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use walkdir::WalkDir;
 
 use crate::{
-    Error, Outcome, checkpoint,
+    Error, Outcome, alloc, checkpoint,
     data::{Photograph, save_png_with},
     device,
     net::{Corrn, MULTIPLE},
     tiles::{MIN_SIDE, Tiles},
 };
+
+/// Bytes of freed memory that are kept for the next tile: enough for pictures of the training's sizes.
+const KEPT: usize = 256 << 20;
 
 /// What to apply to what.
 #[derive(Debug, clap::Args)]
@@ -45,6 +48,7 @@ fn parse_side(text: &str) -> Result<usize, String> {
 pub(crate) fn predict(args: &PredictArgs) -> Result<Outcome, Error> {
     let device = device::parse(&args.device)?;
     let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &device)?;
+    alloc::keep_at_most(KEPT);
     let pictures = pictures(&args.input)?;
     let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} tiles, {eta} left");
     let progress = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));

@@ -36,8 +36,10 @@ enum Command {
     Build {
         /// The recipe file.
         recipe: PathBuf,
-        /// The data set's folder: new, empty, or begun by the same command.
-        #[arg(long)]
+        /// The data set's folder: new, empty, or begun by the same command. `s3://BUCKET/PREFIX` writes WebDataset tar files
+        /// to an object store (a synth built with `--features s3`; keys, region and endpoint from AWS_ACCESS_KEY_ID,
+        /// AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT), and `file:///FOLDER` the same into a folder.
+        #[arg(long, value_name = "DIR|URL")]
         out: PathBuf,
         /// Threads, by default one a core; their number changes no byte.
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -113,6 +115,14 @@ enum Command {
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
+    /// Fetch a data set that was built to `s3://` or `file:///` into a folder, every picture compared with its line.
+    Fetch {
+        /// What `build --out` was given.
+        url: String,
+        /// The new folder.
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Write a data set in another format.
     Export {
         /// The format.
@@ -132,6 +142,7 @@ fn parse_shard(text: &str) -> Result<Shard, String> {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    crate::memory::keep_buffers();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
@@ -204,6 +215,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let out = out.unwrap_or_else(|| dir.join("gallery.html"));
             let shown = gallery::gallery(&dir, &out, limit as usize)?;
             println!("{}: {shown} samples", out.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Fetch { url, out } => {
+            let samples = build::fetch(&url, &out, &Progress::stderr())?;
+            println!("{}: {samples} samples", out.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Export { format, dir, out } => {

@@ -182,8 +182,11 @@ impl Repeats {
     }
 }
 
+/// A sample's PNGs by their paths in the data set.
+type Pictures = Vec<(RelPath, Vec<u8>)>;
+
 /// The line of a sample, and its pictures as PNGs with the paths that the line names.
-fn encoded(sample: &MixedSample) -> Result<(Sample, Vec<(RelPath, Vec<u8>)>), Error> {
+fn encoded(sample: &MixedSample) -> Result<(Sample, Pictures), Error> {
     let mut pictures = Vec::new();
     let mut add = |layer: &str, picture: &Rgb8| -> Result<SampleFile, Error> {
         let text = format!("{}/{:06}.{layer}.png", sample.split, sample.index);

@@ -93,15 +93,17 @@ fn joined<T>(result: std::thread::Result<T>) -> T {
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Writes the pictures of a sample under their names. At once: a file is part of the data set when its line is, and lines
-/// wait for the disk.
+/// Writes the pictures of a sample under their names, each whole or not at all.
 fn write_sample(out: &Path, sample: &MixedSample) -> Result<Sample, Error> {
     let (line, pictures) = encoded(sample)?;
     for (path, bytes) in &pictures {
         let file = path.under(out);
-        std::fs::write(&file, bytes).map_err(|e| {
+        let folder = file.parent().unwrap_or(out);
+        // Always the same temporary name: what a killed build leaves, the next one replaces.
+        let unfinished = folder.join(format!(".writing-{}", file.file_name().unwrap_or_default().display()));
+        std::fs::write(&unfinished, bytes).and_then(|()| std::fs::rename(&unfinished, &file)).map_err(|e| {
             // Best effort: on a full disk the torn file is all that can be given back.
-            let _ = std::fs::remove_file(&file);
+            let _ = std::fs::remove_file(&unfinished);
             Error::io(&file, "write")(e)
         })?;
     }

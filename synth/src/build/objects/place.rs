@@ -35,7 +35,7 @@ impl Place {
             "file" => {}
             "s3" | "s3a" if cfg!(feature = "s3") => {}
             "s3" | "s3a" => {
-                let how = "cargo install --path synth --features s3";
+                let how = "cargo build --release -p synth --features s3";
                 return Err(wrong(format!("this synth was built without S3; build it with: {how}")));
             }
             _ => return Err(wrong("is no place that synth writes to: name a folder, s3:// or file:///".into())),

@@ -87,7 +87,7 @@ enum Command {
     },
     /// Compare all sources with each other: is a picture or a scene on both sides of a split?
     Check {
-        /// The data set's folder.
+        /// The data set's folder; or any folder that holds one folder of pictures for each split, whoever made it.
         dir: PathBuf,
         /// Where relative paths of sources start, if the data set was moved to another machine.
         #[arg(long, value_name = "DIR")]
@@ -96,10 +96,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Count what was drawn, beside what the recipe asks for.
+    /// Count what was drawn and measure gradients, beside what the recipe asks for and beside real pairs.
     Stats {
         /// The data set's folder.
         dir: PathBuf,
+        /// Real pairs to compare with: folders blended/ and transmission_layer/, with reflection_layer/ where reflections are
+        /// known (or I/, B/, R/), files of a pair named alike; or a data set. Alpha and beta are found by least squares.
+        #[arg(long, value_name = "DIR")]
+        real: Option<PathBuf>,
+        /// Samples whose gradients are measured, evenly spread; 0 opens none.
+        #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(..=100_000))]
+        pictures: u32,
         /// Print one line of JSON.
         #[arg(long)]
         json: bool,
@@ -198,12 +205,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 println!("{}", serde_json::to_string(&report)?);
             } else {
                 report.leaks.iter().for_each(|leak| println!("{leak}"));
-                println!("{}: {} sources, {} leaks between splits", dir.display(), report.sources, report.leaks.len());
+                println!("{}: {} pictures, {} leaks between splits", dir.display(), report.sources, report.leaks.len());
             }
             Ok(if report.leaks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Stats { dir, json } => {
-            let stats = stats::stats(&dir)?;
+        Command::Stats { dir, real, pictures, json } => {
+            let stats = stats::stats(&dir, real.as_deref(), pictures, &Progress::stderr())?;
             if json {
                 println!("{}", serde_json::to_string(&stats)?)
             } else {

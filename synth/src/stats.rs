@@ -52,7 +52,8 @@ pub struct Real {
     pub pairs: u64,
     /// Alpha and beta, by least squares, of pairs whose reflection is known.
     pub numbers: Vec<Numbers>,
-    /// Gradients of the layers.
+    /// Gradients of the layers, as the files hold them: published pairs often have the reflection as the camera saw it alone,
+    /// before its weight, where a data set's layers are weighted.
     pub gradients: Vec<Gradients>,
 }
 

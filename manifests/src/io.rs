@@ -85,12 +85,16 @@ fn invalid(path: &Path, line: usize, column: usize, message: String) -> Error {
 /// # Errors
 /// [`Error::Io`] when the folder cannot be written or the disk is full; the old file stays.
 pub fn write_yaml<T: Manifest>(path: &Path, value: &T) -> Result<(), Error> {
-    let text = serde_yaml::to_string(value).map_err(|e| Error::Io {
-        path: path.to_path_buf(),
-        action: "write",
-        source: std::io::Error::other(e),
-    })?;
-    write_atomic(path, text.as_bytes())
+    write_atomic(path, to_yaml(path, value)?.as_bytes())
+}
+
+/// A manifest as the text that [`write_yaml`] writes; `path` only names it in messages.
+///
+/// # Errors
+/// [`Error::Io`] for a value that YAML cannot hold.
+pub fn to_yaml<T: Manifest>(path: &Path, value: &T) -> Result<String, Error> {
+    let told = |e| Error::Io { path: path.to_path_buf(), action: "write", source: std::io::Error::other(e) };
+    serde_yaml::to_string(value).map_err(told)
 }
 
 /// Writes bytes beside `path`, syncs them, renames them over it and syncs the folder.

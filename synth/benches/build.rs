@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark stops at whatever is wrong")]
 
 use std::{
+    cell::Cell,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -23,6 +24,8 @@ use std::{
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 
 fn main() {
+    // The floor has what builds have.
+    synth::memory::keep_buffers();
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let number = |name: &str, default: usize| variable(name).map_or(default, |v| v.parse().unwrap());
     let (count, turns) = (number("BENCH_COUNT", 500), number("BENCH_TURNS", 3));
@@ -37,7 +40,7 @@ fn main() {
         ],
     };
     for (name, backgrounds, reflections) in cases {
-        let job = Job { home, backgrounds: &backgrounds, reflections: &reflections, count };
+        let job = Job { home, backgrounds: &backgrounds, reflections: &reflections, count, builds: Cell::new(0) };
         let (mut cold, mut warm, mut floor, mut other) = (vec![], vec![], vec![], vec![]);
         for _ in 0..turns {
             let _ = std::fs::remove_dir_all(home.join("cache"));
@@ -70,13 +73,21 @@ struct Job<'a> {
     backgrounds: &'a Path,
     reflections: &'a Path,
     count: usize,
+    builds: Cell<usize>,
 }
 
 impl Job<'_> {
+    /// The folder of the last build.
+    fn out(&self) -> PathBuf {
+        self.home.join(format!("{}-{}", self.backgrounds.file_name().unwrap().display(), self.builds.get()))
+    }
+
     /// Builds anew as a user would; samples a second.
     fn build(&self) -> f64 {
-        let (out, recipe) = (self.home.join("out"), self.home.join("recipe.yaml"));
-        let _ = std::fs::remove_dir_all(&out);
+        // Always a new folder, and the ones before stay until the end: some file systems look over each file that was removed
+        // in the last seconds when they create one.
+        self.builds.set(self.builds.get() + 1);
+        let (out, recipe) = (self.out(), self.home.join("recipe.yaml"));
         let text = format!(
             "version: 1\nname: bench\nseed: 1\ncount: {}\nsizes: [224x288]\nsplits: {{train: 1, validation: 0, test: 0}}\n\
              sources:\n  backgrounds: [{{folder: '{}', licence: none}}]\n  reflections: [{{folder: '{}', licence: none}}]\n",
@@ -101,7 +112,7 @@ impl Job<'_> {
 
     /// Encodes the pictures of the last build on every core; samples a second.
     fn floor(&self) -> f64 {
-        let files = walkdir::WalkDir::new(self.home.join("out")).into_iter().map(|e| e.unwrap().into_path());
+        let files = walkdir::WalkDir::new(self.out()).into_iter().map(|e| e.unwrap().into_path());
         let pictures: Vec<synth::Rgb8> = files
             .filter(|path| path.extension().is_some_and(|e| e == "png"))
             .map(|path| image::open(path).unwrap().into_rgb8())
@@ -126,8 +137,8 @@ impl Job<'_> {
 
     /// Runs the other program; samples a second, as it says.
     fn peer(&self, command: &str) -> f64 {
-        let out = self.home.join("peer");
-        let _ = std::fs::remove_dir_all(&out);
+        let out =
+            self.home.join(format!("{}-peer-{}", self.backgrounds.file_name().unwrap().display(), self.builds.get()));
         let mut words = command.split_whitespace();
         let output = Command::new(words.next().unwrap())
             .args(words)

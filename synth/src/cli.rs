@@ -36,8 +36,10 @@ enum Command {
     Build {
         /// The recipe file.
         recipe: PathBuf,
-        /// The data set's folder: new, empty, or begun by the same command.
-        #[arg(long)]
+        /// The data set's folder: new, empty, or begun by the same command. `s3://BUCKET/PREFIX` writes WebDataset tar files
+        /// to an object store (a synth built with `--features s3`; keys, region and endpoint from AWS_ACCESS_KEY_ID,
+        /// AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT), and `file:///FOLDER` the same into a folder.
+        #[arg(long, value_name = "DIR|URL")]
         out: PathBuf,
         /// Threads, by default one a core; their number changes no byte.
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -85,7 +87,7 @@ enum Command {
     },
     /// Compare all sources with each other: is a picture or a scene on both sides of a split?
     Check {
-        /// The data set's folder.
+        /// The data set's folder; or any folder that holds one folder of pictures for each split, whoever made it.
         dir: PathBuf,
         /// Where relative paths of sources start, if the data set was moved to another machine.
         #[arg(long, value_name = "DIR")]
@@ -94,10 +96,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Count what was drawn, beside what the recipe asks for.
+    /// Count what was drawn and measure gradients, beside what the recipe asks for and beside real pairs.
     Stats {
         /// The data set's folder.
         dir: PathBuf,
+        /// Real pairs to compare with: folders blended/ and transmission_layer/, with reflection_layer/ where reflections are
+        /// known (or I/, B/, R/), files of a pair named alike; or a data set. Alpha and beta are found by least squares.
+        #[arg(long, value_name = "DIR")]
+        real: Option<PathBuf>,
+        /// Samples whose gradients are measured, evenly spread; 0 opens none.
+        #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(..=100_000))]
+        pictures: u32,
         /// Print one line of JSON.
         #[arg(long)]
         json: bool,
@@ -112,6 +121,14 @@ enum Command {
         /// Samples to show: half of them those that clip most, the others evenly spread.
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
+    },
+    /// Fetch a data set that was built to `s3://` or `file:///` into a folder, every picture compared with its line.
+    Fetch {
+        /// What `build --out` was given.
+        url: String,
+        /// The new folder.
+        #[arg(long)]
+        out: PathBuf,
     },
     /// Write a data set in another format.
     Export {
@@ -132,6 +149,7 @@ fn parse_shard(text: &str) -> Result<Shard, String> {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    crate::memory::keep_buffers();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
@@ -187,12 +205,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 println!("{}", serde_json::to_string(&report)?);
             } else {
                 report.leaks.iter().for_each(|leak| println!("{leak}"));
-                println!("{}: {} sources, {} leaks between splits", dir.display(), report.sources, report.leaks.len());
+                println!("{}: {} pictures, {} leaks between splits", dir.display(), report.sources, report.leaks.len());
             }
             Ok(if report.leaks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Stats { dir, json } => {
-            let stats = stats::stats(&dir)?;
+        Command::Stats { dir, real, pictures, json } => {
+            let stats = stats::stats(&dir, real.as_deref(), pictures, &Progress::stderr())?;
             if json {
                 println!("{}", serde_json::to_string(&stats)?)
             } else {
@@ -204,6 +222,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let out = out.unwrap_or_else(|| dir.join("gallery.html"));
             let shown = gallery::gallery(&dir, &out, limit as usize)?;
             println!("{}: {shown} samples", out.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Fetch { url, out } => {
+            let samples = build::fetch(&url, &out, &Progress::stderr())?;
+            println!("{}: {samples} samples", out.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Export { format, dir, out } => {

@@ -169,7 +169,7 @@ impl Iterator for Lines {
 }
 
 /// Parses a line that must be that of sample `index`.
-fn numbered(text: &[u8], path: &Path, index: u64, number: usize) -> Result<Sample, Error> {
+pub(crate) fn numbered(text: &[u8], path: &Path, index: u64, number: usize) -> Result<Sample, Error> {
     let sample: Sample = manifests::log::parse_line(text, path, number)?;
     if sample.index != index {
         let message = format!("{}:{number}: has index {} instead of {index}", path.display(), sample.index);
@@ -191,7 +191,7 @@ pub(crate) fn same_or_write(dir: &Path, dataset: &Dataset) -> Result<(), Error> 
 }
 
 /// The first thing in which two headers differ, in words. Where the sources lie is no difference: their bytes count.
-fn difference(there: &Dataset, now: &Dataset) -> Option<String> {
+pub(crate) fn difference(there: &Dataset, now: &Dataset) -> Option<String> {
     if there.arithmetic != now.arithmetic {
         return Some(format!(
             "the data set here was mixed with arithmetic {}, this program has {}",

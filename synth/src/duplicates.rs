@@ -1,22 +1,15 @@
 //! Near-duplicates among sources: copies in another size, compression or brightness escape a hash of the file, and on
 //! both sides of a split they make scores look better than they are.
 
-use std::path::Path;
+mod pictures;
 
-use manifests::dataset::SourceImage;
+use std::{collections::BTreeMap, path::Path};
+
+use manifests::dataset::DATASET_FILE;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::{
-    dataset::{Origin, header},
-    decode,
-    error::Error,
-    pixels::Rgb8,
-    progress::Progress,
-    recipe::{Layer, sources},
-    reduce::resize,
-    source::{At, Finder},
-};
+use crate::{decode, error::Error, pixels::Rgb8, progress::Progress, reduce::resize};
 
 /// What is compared of a picture: a 64-bit difference hash (Krawetz, 2013: is each of 9 x 8 grey values darker than the
 /// next?) finds candidates, 16 x 16 grey values decide.
@@ -64,13 +57,19 @@ impl Fingerprint {
     }
 }
 
-/// Every pair of the same picture: places in the list, the lower first, and their mean difference in levels.
-pub(crate) fn pairs(prints: &[Option<Fingerprint>]) -> Vec<(usize, usize, f64)> {
+/// Every pair of the same picture, of those that are `asked` for: places in the list, the lower first, and their mean
+/// difference in levels.
+pub(crate) fn pairs(
+    prints: &[Option<Fingerprint>],
+    asked: impl Fn(usize, usize) -> bool + Sync,
+) -> Vec<(usize, usize, f64)> {
+    let asked = &asked;
     (0..prints.len())
         .into_par_iter()
         .flat_map_iter(|i| {
             let rest = prints[i].iter().flat_map(move |a| {
                 let later = prints.iter().enumerate().skip(i + 1);
+                let later = later.filter(move |(j, _)| asked(i, *j));
                 later.filter_map(move |(j, b)| Some((i, j, a.distance(b.as_ref()?)?)))
             });
             rest.collect::<Vec<_>>()
@@ -78,35 +77,25 @@ pub(crate) fn pairs(prints: &[Option<Fingerprint>]) -> Vec<(usize, usize, f64)> 
         .collect()
 }
 
-/// What a check of a data set's sources found.
+/// What a check found.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Photographs compared.
+    /// Pictures compared: the sources of a data set of `synth`, every picture of another one.
     pub sources: usize,
     /// A sentence for each pair of one picture, or of one scene, on both sides of a split.
     pub leaks: Vec<String>,
 }
 
-/// Compares all sources of a built data set with each other.
+/// Compares all sources of a built data set with each other; of a folder that someone else made, all pictures, each of its
+/// folders being a split.
 ///
 /// # Errors
-/// A manifest or a source that cannot be read.
+/// A manifest or a picture that cannot be read, a folder without splits.
 pub fn check(dir: &Path, root: Option<&Path>, progress: &Progress) -> Result<Report, Error> {
-    let dataset = header(dir)?;
-    let root = Origin::root(dir, root)?;
-    let layers = [(Layer::Background, &dataset.backgrounds), (Layer::Reflection, &dataset.reflections)];
-    let finder = Finder::default();
-    let all: Vec<(At, &SourceImage)> = layers
-        .iter()
-        .flat_map(|(layer, images)| images.iter().map(|image| (*layer, image)))
-        .map(|(layer, image)| {
-            let source = sources(&dataset.recipe, layer).get(image.source as usize);
-            let source = source.ok_or_else(|| Error::Damaged(format!("{}: names no source", image.path)))?;
-            Ok((finder.find(source, &root, &image.path)?, image))
-        })
-        .collect::<Result<_, Error>>()?;
-    progress.begin("comparing photographs", all.len() as u64);
-    let print = |(at, _): &(At, &SourceImage)| {
+    let all = if dir.join(DATASET_FILE).exists() { pictures::built(dir, root)? } else { pictures::found(dir)? };
+    progress.begin("comparing pictures", all.len() as u64);
+    let print = |picture: &pictures::Picture| {
+        let at = &picture.at;
         let bytes = at.read().map_err(Error::io(Path::new(&at.to_string()), "read"))?;
         let print = decode::decode_for(&bytes, |short, _| short >= 64).and_then(|d| Fingerprint::of(&d.picture));
         progress.step(1);
@@ -114,16 +103,15 @@ pub fn check(dir: &Path, root: Option<&Path>, progress: &Progress) -> Result<Rep
     };
     let prints: Vec<Option<Fingerprint>> = all.par_iter().map(print).collect::<Result<_, Error>>()?;
     progress.end();
-    let name = |i: usize| format!("{} ({})", all[i].0, all[i].1.split);
-    let across = |i: usize, j: usize| all[i].1.split != all[j].1.split;
-    let mut leaks: Vec<String> = pairs(&prints)
+    let name = |i: usize| format!("{} ({})", all[i].at, all[i].split);
+    let across = |i: usize, j: usize| all[i].split != all[j].split;
+    let mut leaks: Vec<String> = pairs(&prints, across)
         .into_iter()
-        .filter(|(i, j, _)| across(*i, *j))
         .map(|(i, j, levels)| format!("{} and {} show the same picture: {levels:.2} levels apart", name(i), name(j)))
         .collect();
-    let mut of_scene = std::collections::BTreeMap::new();
-    for i in 0..all.len() {
-        let first = *of_scene.entry(&all[i].1.scene).or_insert(i);
+    let mut of_scene = BTreeMap::new();
+    for (i, scene) in all.iter().enumerate().filter_map(|(i, picture)| Some((i, picture.scene.as_ref()?))) {
+        let first = *of_scene.entry(scene).or_insert(i);
         if across(first, i) {
             leaks.push(format!("{} and {} are of one scene", name(first), name(i)));
         }
@@ -157,7 +145,8 @@ mod tests {
         pictures.push(Rgb8::black(96, 160));
         pictures.push(Rgb8::black(96, 160));
         let prints: Vec<_> = pictures.iter().map(|p| Fingerprint::of(p).unwrap()).collect();
-        let found: Vec<_> = pairs(&prints).into_iter().map(|(i, j, _)| (i, j)).collect();
+        let found: Vec<_> = pairs(&prints, |_, _| true).into_iter().map(|(i, j, _)| (i, j)).collect();
         assert_eq!(found, [(4, 30), (9, 31)]);
+        assert_eq!(pairs(&prints, |_, j| j == 31).len(), 1);
     }
 }

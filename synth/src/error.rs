@@ -20,6 +20,16 @@ pub enum Error {
         /// What the system answered.
         source: std::io::Error,
     },
+    /// An object store refused or could not be reached.
+    #[error("{place}: cannot {action}: {source}")]
+    Store {
+        /// The object concerned.
+        place: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the store answered.
+        source: Box<object_store::Error>,
+    },
     /// Photographs that cannot be used, where the recipe says that none may be left out.
     #[error("{}{}; repair or remove {}, or set `unreadable: skip` in the recipe", list[0],
         if list.len() > 1 { format!(" (and {} more)", list.len() - 1) } else { String::new() },
@@ -71,7 +81,7 @@ impl Error {
             Self::Unreadable { .. } | Self::OtherDataset { .. } | Self::BadInput(_) => 2,
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 2,
             Self::Stopped { .. } => 3,
-            Self::Manifest(_) | Self::Io { .. } | Self::Damaged(_) => 1,
+            Self::Manifest(_) | Self::Store { .. } | Self::Io { .. } | Self::Damaged(_) => 1,
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod export;
 pub mod gallery;
 mod jpeg;
 mod lock;
+pub mod memory;
 mod mix;
 mod mixer;
 mod pixels;
@@ -35,6 +36,7 @@ mod source;
 mod split;
 pub mod stats;
 mod store;
+mod ustar;
 pub mod verify;
 
 pub use error::Error;

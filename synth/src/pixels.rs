@@ -34,9 +34,7 @@ impl Rgb8 {
         let turn = Turn::new(self.height, self.width, quarters, flip);
         let mut data = vec![0; self.data.len()];
         for (y, row) in data.chunks_exact_mut(turn.width * 3).enumerate() {
-            for (pixel, at) in row.chunks_exact_mut(3).zip(turn.row(y)) {
-                pixel.copy_from_slice(&self.data[at..at + 3]);
-            }
+            turn.gather(y, &self.data, row);
         }
         Self { height: turn.height, width: turn.width, data }
     }
@@ -74,8 +72,19 @@ impl Turn {
         Self { height, width, first, down: place(1, 0).wrapping_sub(first), along: place(0, 1).wrapping_sub(first) }
     }
 
+    /// Row `y` of the turned picture, from the given one's bytes.
+    pub(crate) fn gather(self, y: usize, from: &[u8], row: &mut [u8]) {
+        if self.along == 3 {
+            let start = self.first.wrapping_add(y.wrapping_mul(self.down));
+            return row.copy_from_slice(&from[start..start + row.len()]);
+        }
+        for (pixel, at) in row.chunks_exact_mut(3).zip(self.row(y)) {
+            pixel.copy_from_slice(&from[at..at + 3]);
+        }
+    }
+
     /// The places, in bytes, of the pixels of row `y`.
-    pub(crate) fn row(self, y: usize) -> impl Iterator<Item = usize> {
+    fn row(self, y: usize) -> impl Iterator<Item = usize> {
         let start = self.first.wrapping_add(y.wrapping_mul(self.down));
         (0..self.width).map(move |x| start.wrapping_add(x.wrapping_mul(self.along)))
     }

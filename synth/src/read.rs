@@ -40,7 +40,7 @@ pub(crate) fn join_duplicates(opened: &Opened, behind: &mut [Read], before: &mut
     let prints: Vec<Option<Fingerprint>> = first.chain(second).collect();
     let mut images: Vec<&mut SourceImage> = behind.iter_mut().chain(before).map(|r| &mut r.image).collect();
     let mut joined = 0;
-    for (i, j, _) in duplicates::pairs(&prints) {
+    for (i, j, _) in duplicates::pairs(&prints, |_, _| true) {
         let (old, new) = (images[j].scene.clone(), images[i].scene.clone());
         if old != new {
             joined += 1;

@@ -1,14 +1,26 @@
-//! Distributions of what was drawn and of what came out: counted from the lines, beside what the recipe asks for.
+//! Distributions of what was drawn and of what came out, beside what the recipe asks for and beside real pairs.
+
+mod gradients;
+mod numbers;
+mod pictures;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
-use manifests::{Interval, dataset::Sample};
 use serde::Serialize;
 
-use crate::{dataset, error::Error, mix::Model};
+use crate::{
+    dataset::{self, Paths},
+    error::Error,
+    mix::Model,
+    progress::Progress,
+};
+pub use gradients::Gradients;
+use numbers::Counter;
+pub use numbers::Numbers;
+use pictures::{LAYERS, Measured, pair};
 
 /// What a data set holds.
 #[derive(Debug, Serialize)]
@@ -27,31 +39,33 @@ pub struct Stats {
     pub rejected: u64,
     /// One entry a number.
     pub numbers: Vec<Numbers>,
+    /// Gradients of the layers, of samples evenly spread over the data set.
+    pub gradients: Vec<Gradients>,
+    /// The same of real pairs, if some were given.
+    pub real: Option<Real>,
 }
 
-/// The distribution of one number.
+/// What real pairs hold, brought to the data set's first size.
 #[derive(Debug, Serialize)]
-pub struct Numbers {
-    /// Its key.
-    pub name: &'static str,
-    /// The recipe's range, where it has one.
-    pub asked: Option<[f64; 2]>,
-    /// Smallest.
-    pub min: f64,
-    /// 5, 50 and 95 %, good to a 65,536th of the number's possible range.
-    pub quantiles: [f64; 3],
-    /// Mean.
-    pub mean: f64,
-    /// Largest.
-    pub max: f64,
+pub struct Real {
+    /// Pairs.
+    pub pairs: u64,
+    /// Alpha and beta, by least squares, of pairs whose reflection is known.
+    pub numbers: Vec<Numbers>,
+    /// Gradients of the layers, as the files hold them: published pairs often have the reflection as the camera saw it alone,
+    /// before its weight, where a data set's layers are weighted.
+    pub gradients: Vec<Gradients>,
 }
 
-/// Reads a data set's lines, one after another: their number takes no memory.
+/// Reads a data set's lines, one after another: their number takes no memory. Gradients are those of `pictures` samples,
+/// and of the pairs in `real`.
 ///
 /// # Errors
-/// A data set that cannot be read or is not finished.
-pub fn stats(dir: &Path) -> Result<Stats, Error> {
+/// A data set or real pairs that cannot be read, a data set that is not finished.
+pub fn stats(dir: &Path, real: Option<&Path>, pictures: u32, progress: &Progress) -> Result<Stats, Error> {
     let dataset = dataset::header(dir)?;
+    // Before the work: a folder that holds none is told at once.
+    let pairs = real.map(pictures::real).transpose()?;
     let model = Model::of(&dataset.recipe);
     let tied = !model.pairs.is_empty();
     let noise = model.noise;
@@ -70,6 +84,7 @@ pub fn stats(dir: &Path) -> Result<Stats, Error> {
     let (mut splits, mut sizes) = ([0; 3], BTreeMap::new());
     let (mut redrawn, mut rejected) = (0, 0);
     let mut used = [BTreeSet::new(), BTreeSet::new()];
+    let (count, mut chosen) = (u128::from(dataset.recipe.count.max(1)), Vec::new());
     for sample in dataset::lines(dir, &dataset)? {
         let sample = sample?;
         splits[sample.split as usize] += 1;
@@ -78,8 +93,16 @@ pub fn stats(dir: &Path) -> Result<Stats, Error> {
         used[1].insert(sample.drawn.reflection);
         redrawn += u64::from(sample.redrawn);
         rejected += u64::from(sample.rejected);
-        counters.iter_mut().for_each(|counter| counter.add(&sample));
+        counters.iter_mut().for_each(|counter| counter.add((counter.of)(&sample)));
+        // Whenever another whole one of `pictures` equal steps is reached.
+        let step = |index: u64| u128::from(index) * u128::from(pictures) / count;
+        if step(sample.index + 1) > step(sample.index) {
+            chosen.push(pair(Paths::of(&sample, dir)));
+        }
     }
+    let own = pictures::measure("measuring samples", &chosen, None, progress)?;
+    let size = dataset.recipe.sizes.first().copied();
+    let real = pairs.map(|pairs| pictures::measure("measuring real pairs", &pairs, size, progress)).transpose()?;
     Ok(Stats {
         samples: splits.iter().sum(),
         splits,
@@ -88,59 +111,32 @@ pub fn stats(dir: &Path) -> Result<Stats, Error> {
         redrawn,
         rejected,
         numbers: counters.iter().map(Counter::numbers).collect(),
+        gradients: gradients_of(&own, real.as_ref()),
+        real: real.as_ref().map(Real::of),
     })
 }
 
-/// Counts one number in equal bins over all that it can be.
-struct Counter {
-    name: &'static str,
-    asked: Option<Interval>,
-    of: fn(&Sample) -> f64,
-    /// The largest magnitude that it can have.
-    bound: f64,
-    bins: Vec<u64>,
-    count: u64,
-    sum: f64,
-    min: f64,
-    max: f64,
+/// Of every layer that was measured.
+fn gradients_of(measured: &Measured, real: Option<&Measured>) -> Vec<Gradients> {
+    let layer = |(i, name): (usize, &&'static str)| {
+        measured.histograms[i].gradients(name, real.map(|real| &real.histograms[i]))
+    };
+    LAYERS.iter().enumerate().filter_map(layer).collect()
 }
 
-impl Counter {
-    const BINS: usize = 65_536;
-
-    fn new(name: &'static str, asked: Option<Interval>, bound: f64, of: fn(&Sample) -> f64) -> Self {
-        let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
-        Self { name, asked, of, bound, bins: vec![0; 2 * Self::BINS], count: 0, sum: 0.0, min, max }
-    }
-
-    fn add(&mut self, sample: &Sample) {
-        let value = (self.of)(sample);
-        let bin = (value / self.bound * Self::BINS as f64).round() as i64 + Self::BINS as i64;
-        self.bins[bin.clamp(0, 2 * Self::BINS as i64 - 1) as usize] += 1;
-        self.count += 1;
-        self.sum += value;
-        (self.min, self.max) = (self.min.min(value), self.max.max(value));
-    }
-
-    fn numbers(&self) -> Numbers {
-        let quantile = |q: f64| {
-            let rank = (q * self.count.saturating_sub(1) as f64).round() as u64;
-            let mut below = 0;
-            let bin = self.bins.iter().position(|n| {
-                below += n;
-                below > rank
-            });
-            let value = (bin.unwrap_or(0) as f64 - Self::BINS as f64) / Self::BINS as f64 * self.bound;
-            value.clamp(self.min, self.max)
+impl Real {
+    fn of(measured: &Measured) -> Self {
+        let gradients = gradients_of(measured, None);
+        let number = |(i, name)| {
+            let mut counter = Counter::new(name, None, 2.0, |_| 0.0);
+            measured.weights.iter().for_each(|weights| counter.add(weights[i]));
+            counter.numbers()
         };
-        Numbers {
-            name: self.name,
-            asked: self.asked.map(|range| [range.low, range.high]),
-            min: self.min,
-            quantiles: [0.05, 0.5, 0.95].map(quantile),
-            mean: self.sum / self.count.max(1) as f64,
-            max: self.max,
-        }
+        let numbers = match measured.weights.as_slice() {
+            [] => Vec::new(),
+            _ => [(0, "alpha"), (1, "beta")].map(number).into(),
+        };
+        Self { pairs: gradients.first().map_or(0, |g| g.pictures), numbers, gradients }
     }
 }
 
@@ -154,12 +150,39 @@ impl std::fmt::Display for Stats {
         writeln!(f, "limits: {} draws repeated, {} pairs rejected", self.redrawn, self.rejected)?;
         let head = ["min", "5 %", "50 %", "95 %", "max", "mean"].map(|name| format!("{name:>7}"));
         writeln!(f, "{:>14}  {:>16}  {}", "", "recipe", head.join(" "))?;
-        for n in &self.numbers {
-            let asked = n.asked.map_or_else(String::new, |[low, high]| format!("[{low}, {high}]"));
-            let [q5, q50, q95] = n.quantiles;
-            let numbers = [n.min, q5, q50, q95, n.max, n.mean].map(|v| format!("{v:7.4}"));
-            writeln!(f, "{:>14}  {asked:>16}  {}", n.name, numbers.join(" "))?;
+        self.numbers.iter().try_for_each(|n| row(f, n))?;
+        writeln!(
+            f,
+            "{:>14}  {:>9}  {:>7} {:>7} {:>7} {:>7}  levels",
+            "gradients", "pictures", "50 %", "95 %", "99 %", "mean"
+        )?;
+        for g in &self.gradients {
+            gradient(f, g)?;
+            match g.from_real {
+                Some(distance) => writeln!(f, "  real pairs are {distance:.3} apart")?,
+                None => writeln!(f)?,
+            }
+        }
+        if let Some(real) = &self.real {
+            writeln!(f, "{} real pairs", real.pairs)?;
+            real.numbers.iter().try_for_each(|n| row(f, n))?;
+            for g in &real.gradients {
+                gradient(f, g)?;
+                writeln!(f)?;
+            }
         }
         Ok(())
     }
+}
+
+fn row(f: &mut std::fmt::Formatter<'_>, n: &Numbers) -> std::fmt::Result {
+    let asked = n.asked.map_or_else(String::new, |[low, high]| format!("[{low}, {high}]"));
+    let [q5, q50, q95] = n.quantiles;
+    let numbers = [n.min, q5, q50, q95, n.max, n.mean].map(|v| format!("{v:7.4}"));
+    writeln!(f, "{:>14}  {asked:>16}  {}", n.name, numbers.join(" "))
+}
+
+fn gradient(f: &mut std::fmt::Formatter<'_>, g: &Gradients) -> std::fmt::Result {
+    let [q50, q95, q99] = g.quantiles;
+    write!(f, "{:>14}  {:>9}  {q50:>7} {q95:>7} {q99:>7} {:>7.3}", g.layer, g.pictures, g.mean)
 }

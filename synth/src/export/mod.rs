@@ -44,6 +44,27 @@ trait Writer {
 /// A data set that cannot be read, a folder that is there already, a full disk: nothing is left under `out` then.
 pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Result<u64, Error> {
     let dataset = dataset::header(dir)?;
+    whole(out, |folder| {
+        progress.begin("exporting", dataset.recipe.count);
+        let mut writer: Box<dyn Writer> = match format {
+            Format::Imagefolder => Box::new(imagefolder::ImageFolder::new(folder)),
+            Format::Webdataset => Box::new(webdataset::WebDataset::new(folder)),
+            Format::Errnet => Box::new(errnet::Errnet::new(folder)),
+            Format::Croissant => Box::new(croissant::Croissant::new(folder, &dataset)),
+        };
+        for sample in dataset::lines(dir, &dataset)? {
+            let sample = sample?;
+            writer.add(&sample, &Paths::of(&sample, dir))?;
+            progress.step(1);
+        }
+        writer.finish()?;
+        progress.end();
+        Ok(dataset.recipe.count)
+    })
+}
+
+/// Makes a new folder by filling one beside it, so that it is there whole or not at all.
+pub(crate) fn whole<T>(out: &Path, fill: impl FnOnce(&Path) -> Result<T, Error>) -> Result<T, Error> {
     if out.exists() {
         return Err(Error::BadInput(format!("{}: is there already; name a new folder", out.display())));
     }
@@ -55,21 +76,8 @@ pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Re
     // Beside its place until it is whole; removed when dropped before.
     let unfinished = tempfile::Builder::new().prefix(".writing-").tempdir_in(parent);
     let unfinished = unfinished.map_err(Error::io(parent, "create a folder in"))?;
-    progress.begin("exporting", dataset.recipe.count);
-    let mut writer: Box<dyn Writer> = match format {
-        Format::Imagefolder => Box::new(imagefolder::ImageFolder::new(unfinished.path())),
-        Format::Webdataset => Box::new(webdataset::WebDataset::new(unfinished.path())),
-        Format::Errnet => Box::new(errnet::Errnet::new(unfinished.path())),
-        Format::Croissant => Box::new(croissant::Croissant::new(unfinished.path(), &dataset)),
-    };
-    for sample in dataset::lines(dir, &dataset)? {
-        let sample = sample?;
-        writer.add(&sample, &Paths::of(&sample, dir))?;
-        progress.step(1);
-    }
-    writer.finish()?;
-    progress.end();
     let folder = unfinished.path();
+    let outcome = fill(folder)?;
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::Permissions::from_mode(0o755);
@@ -78,7 +86,7 @@ pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Re
     std::fs::rename(folder, out).map_err(Error::io(out, "create"))?;
     // Its name is free now: there is nothing to remove any more.
     let _: PathBuf = unfinished.keep();
-    Ok(dataset.recipe.count)
+    Ok(outcome)
 }
 
 /// Copies a file into a folder that may be new.

@@ -1,8 +1,5 @@
 //! WebDataset: `SPLIT-000000.tar`, ... of up to 1000 samples, each as `000123.mixture.png`, `.background.png`,
 //! `.reflection.png` and `.json` (its line of the manifest), one after another.
-//!
-//! The tar files are POSIX USTAR (IEEE 1003.1, pax, "ustar Interchange Format") with owner 0 and time 0: equal samples
-//! are equal files.
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +11,14 @@ use std::{
 use manifests::dataset::{Sample, Split};
 
 use super::Writer;
-use crate::{dataset::Paths, error::Error};
+use crate::{
+    dataset::Paths,
+    error::Error,
+    ustar::{END, append},
+};
 
 /// Samples in a tar file.
 const SAMPLES: u64 = 1000;
-const BLOCK: usize = 512;
 
 /// Writes a series of tar files a split.
 pub(super) struct WebDataset {
@@ -61,30 +61,7 @@ impl Writer for WebDataset {
     }
 }
 
-/// Two empty blocks end an archive.
 fn end(mut tar: BufWriter<File>) -> std::io::Result<()> {
-    tar.write_all(&[0; 2 * BLOCK])?;
+    tar.write_all(&END)?;
     tar.flush()
-}
-
-/// Appends a regular file; its name is shorter than 100 bytes and its length below 8 GiB.
-fn append(tar: &mut impl Write, name: &str, bytes: &[u8]) -> std::io::Result<()> {
-    let mut header = [0u8; BLOCK];
-    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
-    put(0, name);
-    put(100, "0000644");
-    put(108, "0000000");
-    put(116, "0000000");
-    put(124, &format!("{:011o}", bytes.len()));
-    put(136, "00000000000");
-    // The checksum is taken with its own field full of blanks.
-    put(148, "        ");
-    put(156, "0");
-    put(257, "ustar\0");
-    put(263, "00");
-    let sum: u32 = header.iter().map(|b| u32::from(*b)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    tar.write_all(&header)?;
-    tar.write_all(bytes)?;
-    tar.write_all(&vec![0; bytes.len().next_multiple_of(BLOCK) - bytes.len()])
 }

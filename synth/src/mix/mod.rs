@@ -15,6 +15,7 @@ mod light;
 mod noise;
 mod preset;
 mod vignette;
+mod weigh;
 
 use manifests::{
     Seed,
@@ -22,7 +23,7 @@ use manifests::{
     recipe::{Clipping, Encoding, Formation},
 };
 
-use crate::pixels::{Rgb8, Turn};
+use crate::pixels::Rgb8;
 use figures::Figures;
 use light::Curve;
 pub(crate) use preset::Model;
@@ -41,7 +42,7 @@ pub(crate) struct Mixed {
 /// is up.
 pub(crate) fn mix(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, seed: Seed, index: u64) -> Mixed {
     if plain(drawn, model) {
-        return weigh(background, reflection, drawn);
+        return weigh::weigh(background, reflection, drawn);
     }
     let layers = expose(background, reflection, drawn, model, seed, index);
     let quality = Figures::of(&layers.reflection, reflection);
@@ -73,34 +74,6 @@ fn plain(drawn: &Drawn, model: &Model) -> bool {
         && drawn.vignette.is_none()
         && drawn.exposure_ev == 0.0
         && drawn.noise.is_none()
-}
-
-/// I = alpha B + beta R of display values (Wan et al., TPAMI 2019, eq. 1), from the quantised layers, turned on the way.
-fn weigh(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn) -> Mixed {
-    let table = |weight: f64| -> [u8; 256] {
-        std::array::from_fn(|v| (v as f64 * weight + 0.5).floor().clamp(0.0, 255.0) as u8)
-    };
-    let (alpha, beta) = (table(drawn.alpha), table(drawn.beta));
-    let (quarters, flip) = turns(drawn);
-    let turn = Turn::new(background.height, background.width, quarters, flip);
-    let [mut i, mut b, mut r] = [(); 3].map(|()| Rgb8::black(turn.height, turn.width));
-    let (mut over, mut figures, row) = (0usize, Figures::default(), turn.width * 3);
-    let lines = i.data.chunks_exact_mut(row).zip(b.data.chunks_exact_mut(row)).zip(r.data.chunks_exact_mut(row));
-    for (y, ((i, b), r)) in lines.enumerate() {
-        let pixels = i.chunks_exact_mut(3).zip(b.chunks_exact_mut(3)).zip(r.chunks_exact_mut(3));
-        for (((i, b), r), at) in pixels.zip(turn.row(y)) {
-            let (from_b, from_r) = (&background.data[at..at + 3], &reflection.data[at..at + 3]);
-            for c in 0..3 {
-                (b[c], r[c]) = (alpha[usize::from(from_b[c])], beta[usize::from(from_r[c])]);
-                let sum = u16::from(b[c]) + u16::from(r[c]);
-                over += usize::from(sum > 255);
-                i[c] = sum.min(255) as u8;
-            }
-            figures.pixel([r[0], r[1], r[2]], [from_r[0], from_r[1], from_r[2]]);
-        }
-    }
-    let clipped = over as f64 / i.data.len() as f64;
-    Mixed { mixture: i, background: b, reflection: r, clipped, quality: figures.quality() }
 }
 
 /// The pictures of [`Mixed`], not turned yet.

@@ -55,6 +55,15 @@ enum Problem {
     Source(String),
 }
 
+/// Every picture below a folder with its path there, in order, and a sentence for each that cannot be used.
+pub(crate) fn in_folder(folder: &Path) -> (Vec<(String, At)>, Vec<String>) {
+    let mut unusable = Vec::new();
+    // Without a pattern nothing but names can be wrong.
+    let mut found = folder::photographs(None, folder, &SUFFIXES, &mut unusable).unwrap_or_default();
+    found.sort();
+    (found.into_iter().map(|one| (one.path, one.at)).collect(), unusable)
+}
+
 /// The photographs of a layer, and a sentence for each name that cannot be used.
 ///
 /// # Errors

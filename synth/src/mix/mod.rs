@@ -24,7 +24,7 @@ use manifests::{
 
 use crate::pixels::{Rgb8, Turn};
 use figures::Figures;
-use light::Curve;
+pub(crate) use light::Curve;
 pub(crate) use preset::Model;
 
 /// A mixture and the layers that it is the sum of.

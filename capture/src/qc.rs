@@ -62,6 +62,20 @@ pub(crate) fn measure(picture: &RgbImage) -> ShotQuality {
     }
 }
 
+/// Mean luminance of a picture in linear light, 1 being white: its values decoded (IEC 61966-2-1) and weighed (Rec. 709).
+pub(crate) fn light(picture: &RgbImage) -> f64 {
+    let linear: [f64; 256] = std::array::from_fn(|v| {
+        let v = v as f64 / 255.0;
+        if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+    });
+    let of = |p: &image::Rgb<u8>| {
+        let [r, g, b] = p.0.map(|v| linear[usize::from(v)]);
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    };
+    let pixels = (u64::from(picture.width()) * u64::from(picture.height())).max(1) as f64;
+    picture.pixels().map(of).sum::<f64>() / pixels
+}
+
 fn laplacian_variance(picture: &RgbImage) -> f64 {
     if picture.width() < 3 || picture.height() < 3 {
         return 0.0;

@@ -146,6 +146,9 @@ pub struct Settings {
     /// Focal length in millimetres; none when the lens or the plan does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub focal_length_mm: Option<FocalLength>,
+    /// Steps of the focus motor from where the operator focused, as asked for: no body says where its lens stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<i32>,
 }
 
 /// A stored file.

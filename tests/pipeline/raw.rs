@@ -58,41 +58,57 @@ fn blocks(picture: &Linear, channel: usize) -> Vec<Option<f64>> {
 fn a_stop_is_a_factor_of_two_in_the_files_and_the_jpeg_shows_the_same_light() {
     let dir = tempfile::tempdir().unwrap();
     let shots = shoot(dir.path(), "nef-jpeg-fine");
-    let of = |shutter: &str| {
-        let found = shots.iter().find(|s| s.scene.as_str() == "hall" && s.requested.shutter.to_string() == shutter);
-        found.unwrap()
+    let of = |scene: &str, shutter: &str| {
+        let is = |s: &&Shot| s.scene.as_str() == scene && s.requested.shutter.to_string() == shutter;
+        shots.iter().find(is).unwrap()
     };
-    let (dark, bright) = (linear(dir.path(), of("1/250")), linear(dir.path(), of("1/125")));
-    assert_eq!((dark.height, dark.width, dark.whole), (500, 750, (1000, 1500)));
-    let jpeg = of("1/125").files.iter().find(|f| f.path.as_str().ends_with(".jpg")).unwrap();
-    let jpeg = image::open(jpeg.path.under(&dir.path().join("session"))).unwrap().to_rgb8();
+    let (mut stops, mut shown) = (vec![Vec::new(); 3], vec![Vec::new(); 3]);
+    for scene in ["hall", "shop", "yard"] {
+        let pictures = ["1/500", "1/250", "1/125"].map(|shutter| linear(dir.path(), of(scene, shutter)));
+        let developed = developed(dir.path(), of(scene, "1/250"));
+        for picture in pictures.iter().chain([&developed]) {
+            assert_eq!((picture.height, picture.width, picture.whole), (500, 750, (1000, 1500)));
+        }
+        for channel in 0..3 {
+            let ratios = |a: &Linear, b: &Linear| {
+                let pairs = blocks(a, channel).into_iter().zip(blocks(b, channel));
+                pairs.filter_map(|(a, b)| Some(b? / a?)).collect::<Vec<f64>>()
+            };
+            stops[channel].extend(ratios(&pictures[0], &pictures[1]));
+            stops[channel].extend(ratios(&pictures[1], &pictures[2]));
+            shown[channel].extend(ratios(&developed, &pictures[1]));
+        }
+    }
+    let tenths = |ratios: &mut Vec<f64>| {
+        assert!(ratios.len() > 100, "only {} blocks", ratios.len());
+        ratios.sort_by(f64::total_cmp);
+        [1, 5, 9].map(|tenth| ratios[ratios.len() * tenth / 10])
+    };
+    for channel in 0..3 {
+        let [low, middle, high] = tenths(&mut stops[channel]);
+        assert!(low > 1.94 && (1.98..2.02).contains(&middle) && high < 2.06, "{channel}: {low} {middle} {high}");
+        let [low, middle, high] = tenths(&mut shown[channel]);
+        assert!(low > 0.9 && (0.97..1.03).contains(&middle) && high < 1.1, "{channel}: {low} {middle} {high}");
+    }
+}
+
+/// The light that a shot's JPEG shows, in cells of 2 x 2, as RAW files are read.
+fn developed(dir: &Path, shot: &Shot) -> Linear {
+    let jpeg = shot.files.iter().find(|f| f.path.as_str().ends_with(".jpg")).unwrap();
+    let jpeg = image::open(jpeg.path.under(&dir.join("session"))).unwrap().to_rgb8();
     let light = |v: u8| {
         let v = f64::from(v) / 255.0;
         (if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }) as f32
     };
-    // The JPEG in cells of 2 x 2, as the RAW file is read.
     let cell = |y: u32, x: u32, c: usize| {
-        [(0, 0), (0, 1), (1, 0), (1, 1)]
-            .map(|(i, j)| light(jpeg.get_pixel(2 * x + j, 2 * y + i)[c]))
-            .iter()
-            .sum::<f32>()
-            / 4.0
+        let corners = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(i, j)| light(jpeg.get_pixel(2 * x + j, 2 * y + i)[c]));
+        corners.iter().sum::<f32>() / 4.0
     };
-    let data = (0..500u32).flat_map(|y| (0..750u32).flat_map(move |x| [0, 1, 2].map(|c| cell(y, x, c)))).collect();
-    let shown = Linear { height: 500, width: 750, data, whole: (1000, 1500) };
-    for channel in 0..3 {
-        let ratios = |a: &Linear, b: &Linear| {
-            let pairs = blocks(a, channel).into_iter().zip(blocks(b, channel));
-            let mut ratios: Vec<f64> = pairs.filter_map(|(a, b)| Some(b? / a?)).collect();
-            assert!(ratios.len() > 100, "only {} blocks", ratios.len());
-            ratios.sort_by(f64::total_cmp);
-            (ratios[ratios.len() / 10], ratios[ratios.len() / 2], ratios[ratios.len() * 9 / 10])
-        };
-        let (low, middle, high) = ratios(&dark, &bright);
-        assert!(low > 1.94 && (1.98..2.02).contains(&middle) && high < 2.06, "{channel}: {low} {middle} {high}");
-        let (low, middle, high) = ratios(&shown, &bright);
-        assert!(low > 0.9 && (0.97..1.03).contains(&middle) && high < 1.1, "{channel}: {low} {middle} {high}");
-    }
+    let (width, height) = (jpeg.width() / 2, jpeg.height() / 2);
+    let data = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+    let data = data.flat_map(|(y, x)| [0, 1, 2].map(|c| cell(y, x, c))).collect();
+    let whole = (jpeg.height() as usize, jpeg.width() as usize);
+    Linear { height: height as usize, width: width as usize, data, whole }
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! Figures from a photograph's pixels, taken as it is stored.
 
 use image::RgbImage;
-use manifests::session::ShotQuality;
+use manifests::{plan::Light, session::ShotQuality};
 
 use crate::nef;
+
+/// Part of the pixels that are the darkest.
+const DARKEST: f64 = 0.02;
+/// Mean luma from which a picture is a bright one.
+const BRIGHT: f64 = 0.25;
 
 /// Decodes what there is to look at in a photograph's file: a JPEG, or the one inside a NEF (`raw`). Answers it with
 /// the columns and rows of the file's own picture.
@@ -44,18 +49,34 @@ fn decode(jpeg: &[u8]) -> Result<RgbImage, String> {
 /// (4-neighbour stencil, inner pixels; Pech-Pacheco et al., ICPR 2000).
 pub(crate) fn measure(picture: &RgbImage) -> ShotQuality {
     let pixels = (u64::from(picture.width()) * u64::from(picture.height())).max(1) as f64;
-    let (mut sums, mut clipped, mut black) = ([0u64; 3], 0u64, 0u64);
+    let (mut counts, mut lumas, mut clipped, mut black) = ([[0u64; 256]; 3], [0u64; 256], 0u64, 0u64);
     for p in picture.pixels() {
-        for (sum, v) in sums.iter_mut().zip(p.0) {
-            *sum += u64::from(v);
+        for (count, v) in counts.iter_mut().zip(p.0) {
+            count[usize::from(v)] += 1;
         }
+        let [r, g, b] = p.0.map(u32::from);
+        lumas[((299 * r + 587 * g + 114 * b + 500) / 1000) as usize] += 1;
         clipped += u64::from(p.0.contains(&255));
         black += u64::from(p.0.iter().all(|v| *v <= 2));
     }
-    let mean = sums.map(|s| s as f64 / 255.0 / pixels);
+    let sum = |count: [u64; 256]| (0u64..).zip(count).map(|(v, n)| v * n).sum::<u64>();
+    let mean = counts.map(|c| sum(c) as f64 / 255.0 / pixels);
+    let level = 0.299 * mean[0] + 0.587 * mean[1] + 0.114 * mean[2];
+    let mut below = 0;
+    let darkest = lumas.iter().position(|n| {
+        below += n;
+        below as f64 >= DARKEST * pixels
+    });
+    let range = |count: &[u64; 256], i: usize| {
+        let n: u64 = count[16 * i..16 * (i + 1)].iter().sum();
+        (n as f64 * 10_000.0 / pixels).round() as u16
+    };
     ShotQuality {
         mean,
-        level: 0.299 * mean[0] + 0.587 * mean[1] + 0.114 * mean[2],
+        level,
+        darkest: darkest.map(|v| v as f64 / 255.0),
+        class: Some(if level >= BRIGHT { Light::Bright } else { Light::Dark }),
+        histogram: Some(counts.map(|c| std::array::from_fn(|i| range(&c, i)))),
         clipped: clipped as f64 / pixels,
         black: black as f64 / pixels,
         sharpness: laplacian_variance(picture),
@@ -101,6 +122,8 @@ fn laplacian_variance(picture: &RgbImage) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]
@@ -109,10 +132,16 @@ mod tests {
         let picture = RgbImage::from_fn(8, 4, |x, _| image::Rgb(if x < 4 { [0; 3] } else { [255; 3] }));
         let q = measure(&picture);
         assert_eq!((q.mean, q.clipped, q.black), ([0.5; 3], 0.5, 0.5));
+        assert_eq!((q.darkest, q.class), (Some(0.0), Some(Light::Bright)));
+        let halves: [u16; 16] = std::array::from_fn(|i| if i % 15 == 0 { 5000 } else { 0 });
+        assert_eq!(q.histogram, Some([halves; 3]));
         // Inner pixels: 2 of 6 columns see the edge, as +1 and -1.
         assert!((q.sharpness - 1.0 / 3.0).abs() < 1e-9, "{}", q.sharpness);
         let flat = measure(&RgbImage::from_pixel(8, 4, image::Rgb([51, 102, 204])));
         assert!((flat.level - (0.299 * 0.2 + 0.587 * 0.4 + 0.114 * 0.8)).abs() < 1e-12);
+        assert_eq!(flat.histogram.unwrap()[1][6], 10_000);
+        let dark = measure(&RgbImage::from_pixel(8, 4, image::Rgb([30; 3])));
+        assert_eq!((dark.darkest, dark.class), (Some(30.0 / 255.0), Some(Light::Dark)));
         assert_eq!((flat.sharpness, flat.clipped, flat.black), (0.0, 0.0, 0.0));
     }
 

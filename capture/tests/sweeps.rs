@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use capture::rehearsal::{Body, Options, Pace};
+use capture::rehearsal::{Body, Model, Options, Pace};
 use manifests::session::Shot;
 use support::{Bench, capture, ending, text};
 
@@ -117,6 +117,13 @@ fn a_sweep_beyond_the_ring_or_on_a_body_without_live_view_says_so() {
     let (code, said) = ending(&beyond.run());
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("the lens is at the end of its focus travel between +0 and -9000 motor steps"), "{said}");
+    let options = Options { pace: Pace::Fast, picture_size: (300, 200), model: Model::NoRaw, ..Options::default() };
+    let blind = Body::start(options).unwrap();
+    let bench = Bench::on(FOCUS, &blind);
+    let (code, said) = ending(&bench.run());
+    assert!(code == 1 || code == 2, "{said}");
+    assert!(said.lines().count() <= 3 && said.contains("live view"), "{said}");
+    assert!(bench.shots().is_empty());
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn curves(histogram: &[[u16; 16]; 3]) -> Markup {
     html! {
         svg viewBox="0 0 60 20" preserveAspectRatio="none" {
             @for (counts, colour) in histogram.iter().zip(["#c22", "#292", "#22c"]) {
-                polyline points=(points(counts)) stroke=(colour);
+                polyline points=(points(counts)) stroke=(colour) {}
             }
         }
     }

@@ -69,6 +69,9 @@ enum Command {
         /// The page; review.html in the session's folder when left out.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// One JSON line that says where the page is and what is on it.
+        #[arg(long)]
+        json: bool,
     },
     /// Count sessions against the shape of the RID data set and say what to shoot next.
     Coverage {
@@ -153,7 +156,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Live(args) => Ok(live::run(args)?),
         Command::Plan { plan, camera, json } => Ok(preview::show(&plan, None, camera.as_ref(), json)?),
         Command::Verify { session, json } => Ok(verify::verify(&session, json)?),
-        Command::Review { session, out } => Ok(review::write(&session, out)?),
+        Command::Review { session, out, json } => Ok(review::write(&session, out, json)?),
         Command::Coverage { sessions, json } => Ok(coverage::report(&sessions, json)?),
         Command::Cameras { json } => Ok(doctor::cameras(json)?),
         Command::Doctor { json } => Ok(doctor::doctor(json)?),

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use manifests::{
     plan::{Light, Place, Subject},
     read_log,
-    session::{SHOTS_FILE, Shot},
+    session::{SHOTS_FILE, Shot, UNPLANNED_FILE, Unplanned},
 };
 use serde::Serialize;
 
@@ -25,6 +25,8 @@ pub(crate) struct Coverage {
     backgrounds: usize,
     mixtures: usize,
     scenes: usize,
+    /// From the body's own button: counted as nothing else.
+    unplanned: usize,
     light: BTreeMap<String, usize>,
     place: BTreeMap<String, usize>,
     focal_length_mm: BTreeMap<String, usize>,
@@ -34,7 +36,7 @@ pub(crate) struct Coverage {
 }
 
 /// Counts the shots of several sessions.
-pub(crate) fn count(shots: &[Shot]) -> Coverage {
+pub(crate) fn count(shots: &[Shot], unplanned: usize) -> Coverage {
     let of = |subject| shots.iter().filter(|s| s.subject == subject).count();
     let reflections: Vec<&Shot> = shots.iter().filter(|s| s.subject == Subject::Reflection).collect();
     let tally = |name: &dyn Fn(&Shot) -> Option<String>| {
@@ -50,6 +52,7 @@ pub(crate) fn count(shots: &[Shot]) -> Coverage {
         backgrounds: of(Subject::Background),
         mixtures: of(Subject::Mixture),
         scenes,
+        unplanned,
         light: tally(&|s| Some(light(s.light).into())),
         place: tally(&|s| Some(place(s.place).into())),
         focal_length_mm: tally(&|s| s.read_back.focal_length_mm.map(|mm| format!("{:.0}", mm.get()))),
@@ -90,12 +93,13 @@ fn next(c: &Coverage) -> Vec<String> {
 
 /// Reads sessions and reports.
 pub(crate) fn report(folders: &[PathBuf], json: bool) -> Result<(), Error> {
-    let mut shots = Vec::new();
+    let (mut shots, mut unplanned) = (Vec::new(), 0);
     for folder in folders {
         session::expect(folder)?;
         shots.extend(read_log::<Shot>(&folder.join(SHOTS_FILE))?.rows);
+        unplanned += read_log::<Unplanned>(&folder.join(UNPLANNED_FILE))?.rows.len();
     }
-    let coverage = count(&shots);
+    let coverage = count(&shots, unplanned);
     if json {
         println!("{}", serde_json::to_string(&coverage).unwrap_or_default());
         return Ok(());
@@ -109,6 +113,7 @@ pub(crate) fn report(folders: &[PathBuf], json: bool) -> Result<(), Error> {
     println!("scenes          {}", coverage.scenes);
     println!("backgrounds     {}", coverage.backgrounds);
     println!("mixtures        {}", coverage.mixtures);
+    println!("unplanned       {} from the body's own button, counted nowhere else", coverage.unplanned);
     for (what, counts) in [
         ("place", &coverage.place),
         ("focal length", &coverage.focal_length_mm),

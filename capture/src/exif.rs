@@ -20,6 +20,7 @@ pub(crate) fn settings(file: &[u8]) -> Option<Settings> {
         f_number: FNumber::new(rational(Tag::FNumber)?.to_f64()).ok()?,
         iso: exif.get_field(Tag::PhotographicSensitivity, In::PRIMARY)?.value.get_uint(0)?,
         focal_length_mm: rational(Tag::FocalLength).and_then(|r| FocalLength::new(r.to_f64()).ok()),
+        focus: None,
     })
 }
 
@@ -60,6 +61,7 @@ mod tests {
             f_number: FNumber::new(f).unwrap(),
             iso,
             focal_length_mm: Some(FocalLength::new(mm).unwrap()),
+            focus: None,
         };
         let plan = settings("1/60", 5.6, 100, 35.0);
         assert!(differences(&plan, "the plan", &settings("166/10000", 5.657, 100, 35.4), "the file").is_empty());

@@ -8,6 +8,7 @@
 pub mod camera;
 pub mod cli;
 mod clock;
+mod counter;
 mod coverage;
 mod doctor;
 mod error;

@@ -1,16 +1,18 @@
 //! The list of shots of a plan: the product (or zip) of its sweeps, in the order that spares the operator.
 
 mod allowed;
+mod stops;
 
 use std::{cmp::Ordering, collections::HashMap, fmt};
 
 use manifests::{
     FNumber, FocalLength, Name, Shutter,
-    plan::{Combine, Plan, Quality, Scene, Subject, Sweep},
+    plan::{Combine, Field, Light, Piece, Place, Plan, Quality, Scene, Subject, Sweep},
     session::Settings,
 };
 
 pub use allowed::check;
+pub(crate) use stops::Metered;
 
 /// One photograph that a plan asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +25,10 @@ pub struct PlannedShot {
     pub scene: usize,
     /// What stands in front of the lens.
     pub subject: Subject,
-    /// The settings asked for.
+    /// The settings asked for; with `metered`, the shutter speed is not known yet and a placeholder.
     pub settings: Settings,
+    /// Stops from the shutter speed that is metered in the setup.
+    pub metered: Option<f64>,
     /// Which of the repeats, from 1.
     pub repeat: u32,
     /// Where the plan asks for it, for messages.
@@ -39,6 +43,9 @@ struct Origin {
     f_number: usize,
     iso: usize,
     focal_length: usize,
+    focus: usize,
+    /// Whether `shutter` is a place in the sweep's stops.
+    by_stops: bool,
 }
 
 /// What the operator must have set up for a shot: where, what is in front of the lens, and the zoom.
@@ -70,30 +77,60 @@ impl PlannedShot {
         &plan.scenes[self.scene]
     }
 
+    /// The shot at the metered exposure itself.
+    pub(crate) fn unstepped(&self) -> Self {
+        Self { metered: Some(0.0), ..self.clone() }
+    }
+
     /// Where the photograph is stored below the session's folder, without the extension.
     pub fn stem(&self, plan: &Plan) -> String {
+        let (scene, s) = (self.scene(plan), &self.settings);
         let repeat = if self.repeat > 1 { format!("_r{}", self.repeat) } else { String::new() };
-        format!(
-            "shots/{}/{}/{:04}_{}{repeat}",
-            self.scene(plan).id,
-            self.subject,
-            self.index,
-            settings_name(&self.settings)
-        )
+        let field = |field: &Field| match field {
+            Field::Scene => scene.id.to_string(),
+            Field::Place => match scene.place {
+                Place::Indoor => "indoor".into(),
+                Place::Outdoor => "outdoor".into(),
+            },
+            Field::Light => match scene.light {
+                Light::Bright => "bright".into(),
+                Light::Dark => "dark".into(),
+            },
+            Field::Subject => self.subject.to_string(),
+            Field::Index => format!("{:04}", self.index),
+            Field::Settings => settings_name(s, self.metered) + &repeat,
+            Field::FocalLength => s.focal_length_mm.map_or("zoom".into(), |mm| format!("{mm}mm")),
+            Field::FNumber => s.f_number.to_string(),
+            Field::Shutter => shutter_name(s, self.metered),
+            Field::Iso => s.iso.to_string(),
+            Field::Focus => format!("{:+}", s.focus.unwrap_or(0)),
+            Field::Repeat => self.repeat.to_string(),
+        };
+        let pieces = plan.naming.pieces().iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Field(named) => field(named),
+        });
+        format!("shots/{}", pieces.collect::<String>())
     }
 }
 
-/// Settings as part of a file name: `35mm_f8_1-60_iso100`.
-fn settings_name(s: &Settings) -> String {
+/// Settings as part of a file name: `35mm_f8_1-60_iso100`, with motor steps `35mm_focus+40_f8_1-60_iso100`.
+fn settings_name(s: &Settings, metered: Option<f64>) -> String {
     let zoom = s.focal_length_mm.map(|mm| format!("{mm}mm_")).unwrap_or_default();
-    format!("{zoom}f{}_{}_iso{}", s.f_number, s.shutter.to_string().replace('/', "-"), s.iso)
+    let focus = s.focus.map(|steps| format!("focus{steps:+}_")).unwrap_or_default();
+    format!("{zoom}{focus}f{}_{}_iso{}", s.f_number, shutter_name(s, metered), s.iso)
+}
+
+/// `1-60`, or `metered+1` where the plan gives stops and no speed.
+fn shutter_name(s: &Settings, metered: Option<f64>) -> String {
+    metered.map_or_else(|| s.shutter.to_string().replace('/', "-"), |stops| format!("metered{stops:+}"))
 }
 
 /// Lists a plan's shots in shooting order, each once: what two sweeps both ask for is one shot.
 ///
 /// Scenes come in the plan's order. Within a scene the paper changes least often (glass with paper, glass alone, no
-/// glass), then the zoom, which goes up for one subject and down for the next; f-number, ISO, shutter speed and
-/// repeats cost no walk.
+/// glass), then the zoom, which goes up for one subject and down for the next; the focus motor, f-number, ISO, shutter
+/// speed and repeats cost no walk.
 pub fn list(plan: &Plan) -> Vec<PlannedShot> {
     let mut seen = HashMap::new();
     let mut shots: Vec<PlannedShot> = Vec::new();
@@ -102,10 +139,10 @@ pub fn list(plan: &Plan) -> Vec<PlannedShot> {
             (0..plan.scenes.len()).filter(|s| sweep.scenes.is_empty() || sweep.scenes.contains(&plan.scenes[*s].id));
         for scene in scenes {
             for origin in combinations(sweep, i) {
-                let settings = settings(sweep, origin);
+                let (settings, metered) = settings(sweep, origin);
                 for repeat in 1..=sweep.repeats {
                     let id = &plan.scenes[scene].id;
-                    let key = format!("{id}/{}/{}/{repeat}", sweep.subject, settings_name(&settings));
+                    let key = format!("{id}/{}/{}/{repeat}", sweep.subject, settings_name(&settings, metered));
                     if seen.insert(key.clone(), ()).is_none() {
                         shots.push(PlannedShot {
                             index: 0,
@@ -113,6 +150,7 @@ pub fn list(plan: &Plan) -> Vec<PlannedShot> {
                             scene,
                             subject: sweep.subject,
                             settings,
+                            metered,
                             repeat,
                             origin,
                         });
@@ -127,9 +165,18 @@ pub fn list(plan: &Plan) -> Vec<PlannedShot> {
 
 fn combinations(sweep: &Sweep, i: usize) -> Vec<Origin> {
     // No focal length means one pass with the zoom as it is.
-    let lens = [sweep.shutter.len(), sweep.f_number.len(), sweep.iso.len(), sweep.focal_length_mm.len().max(1)];
-    let origin =
-        |[shutter, f_number, iso, focal_length]: [usize; 4]| Origin { sweep: i, shutter, f_number, iso, focal_length };
+    let (zooms, focus) = (sweep.focal_length_mm.len().max(1), sweep.focus.len().max(1));
+    let lens = [sweep.exposures(), sweep.f_number.len(), sweep.iso.len(), zooms, focus];
+    let by_stops = sweep.stops.is_some();
+    let origin = |[shutter, f_number, iso, focal_length, focus]: [usize; 5]| Origin {
+        sweep: i,
+        shutter,
+        f_number,
+        iso,
+        focal_length,
+        focus,
+        by_stops,
+    };
     match sweep.combine {
         Combine::Zip => {
             let longest = lens.iter().copied().max().unwrap_or(0);
@@ -150,13 +197,24 @@ fn combinations(sweep: &Sweep, i: usize) -> Vec<Origin> {
     }
 }
 
-fn settings(sweep: &Sweep, at: Origin) -> Settings {
-    Settings {
-        shutter: sweep.shutter[at.shutter],
+/// The settings of a place in a sweep's lists, and the stops from a metered shutter speed.
+fn settings(sweep: &Sweep, at: Origin) -> (Settings, Option<f64>) {
+    let (shutter, metered) = match &sweep.stops {
+        None => (sweep.shutter[at.shutter], None),
+        Some(stops) => {
+            let step = stops.steps[at.shutter];
+            let around = stops.around.unwrap_or(stops::PLACEHOLDER);
+            (stops::nearest(around.seconds() * step.exp2()), stops.around.is_none().then_some(step))
+        }
+    };
+    let settings = Settings {
+        shutter,
         f_number: sweep.f_number[at.f_number],
         iso: sweep.iso[at.iso],
         focal_length_mm: sweep.focal_length_mm.get(at.focal_length).copied(),
-    }
+        focus: sweep.focus.get(at.focus).copied(),
+    };
+    (settings, metered)
 }
 
 fn sort(shots: &mut [PlannedShot]) {
@@ -167,7 +225,8 @@ fn sort(shots: &mut [PlannedShot]) {
     };
     let mm = |s: &PlannedShot| s.settings.focal_length_mm.map_or(0.0, FocalLength::get);
     let settings = |a: &PlannedShot, b: &PlannedShot| {
-        (a.settings.f_number.get().total_cmp(&b.settings.f_number.get()))
+        (a.settings.focus.cmp(&b.settings.focus))
+            .then(a.settings.f_number.get().total_cmp(&b.settings.f_number.get()))
             .then(a.settings.iso.cmp(&b.settings.iso))
             .then(a.settings.shutter.seconds().total_cmp(&b.settings.shutter.seconds()))
             .then(a.repeat.cmp(&b.repeat))

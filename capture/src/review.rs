@@ -8,14 +8,17 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use image::{ImageFormat, imageops::FilterType};
 use manifests::{
+    Name,
+    plan::{Light, Subject},
     read_log,
-    session::{SHOTS_FILE, Session, Shot, ShotQuality},
+    session::{SHOTS_FILE, Session, Settings, Shot, ShotFile, ShotQuality, UNPLANNED_FILE, Unplanned},
     write_atomic,
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rayon::prelude::*;
+use serde_json::json;
 
-use crate::{Error, qc, session};
+use crate::{Error, counter::Counter, qc, session};
 
 /// Width of a thumbnail in pixels.
 const THUMBNAIL: u32 = 240;
@@ -26,15 +29,66 @@ const BLACK: f64 = 0.9;
 /// A sharpness this many times below the median of its scene and subject is an outlier.
 const BLURRED: f64 = 8.0;
 
+/// Luma of the black paper in a reflection shot from which something shines through or onto it.
+const PAPER: f64 = 0.2;
+
+/// A photograph of the sheet.
+struct Card<'a> {
+    /// Place in the plan; none for one that nobody planned.
+    index: Option<u32>,
+    key: &'a str,
+    scene: Option<&'a Name>,
+    subject: Option<Subject>,
+    settings: Option<Settings>,
+    files: &'a [ShotFile],
+    quality: Option<ShotQuality>,
+    remarks: Vec<String>,
+}
+
 /// Writes the page.
-pub(crate) fn write(root: &Path, out: Option<PathBuf>) -> Result<(), Error> {
+pub(crate) fn write(root: &Path, out: Option<PathBuf>, json: bool) -> Result<(), Error> {
     let session = session::expect(root)?;
     let shots = read_log::<Shot>(&root.join(SHOTS_FILE))?.rows;
-    let cards: Vec<Markup> = shots.par_iter().map(|s| card(root, s, &remarks(s, &shots))).collect();
-    let marked = shots.iter().filter(|s| !remarks(s, &shots).is_empty()).count();
+    let unplanned = read_log::<Unplanned>(&root.join(UNPLANNED_FILE))?.rows;
+    let planned = shots.iter().map(|s| Card {
+        index: Some(s.index),
+        key: &s.key,
+        scene: Some(&s.scene),
+        subject: Some(s.subject),
+        settings: Some(s.read_back),
+        files: &s.files,
+        quality: s.quality,
+        remarks: remarks(s, &shots),
+    });
+    let nobodys = unplanned.iter().map(|u| Card {
+        index: None,
+        key: &u.key,
+        scene: u.scene.as_ref(),
+        subject: u.subject,
+        settings: u.exif,
+        files: &u.files,
+        quality: u.quality,
+        remarks: Vec::new(),
+    });
+    let all: Vec<Card<'_>> = planned.chain(nobodys).collect();
+    let counter = Counter::new("photographs read", all.len());
+    let show = |one: &Card<'_>| {
+        let shown = card(root, one);
+        counter.step();
+        shown
+    };
+    let cards: Vec<Markup> = all.par_iter().map(show).collect();
+    drop(counter);
+    let marked = all.iter().filter(|c| !c.remarks.is_empty()).count();
     let path = out.unwrap_or_else(|| root.join("review.html"));
-    write_atomic(&path, page(&session, &cards, marked).into_string().as_bytes())?;
-    println!("{}: {} shots, {marked} with remarks", path.display(), shots.len());
+    write_atomic(&path, page(&session, &cards, shots.len(), marked).into_string().as_bytes())?;
+    if json {
+        let line = json!({ "page": path, "shots": shots.len(), "unplanned": unplanned.len(), "remarks": marked });
+        println!("{line}");
+        return Ok(());
+    }
+    let more = if unplanned.is_empty() { String::new() } else { format!(", {} unplanned", unplanned.len()) };
+    println!("{}: {} shots{more}, {marked} with remarks", path.display(), shots.len());
     Ok(())
 }
 
@@ -48,6 +102,9 @@ pub(crate) fn remarks(shot: &Shot, all: &[Shot]) -> Vec<String> {
     if q.black > BLACK {
         words.push(format!("{:.0} % black", 100.0 * q.black));
     }
+    if let Some(paper) = q.darkest.filter(|level| shot.subject == Subject::Reflection && *level > PAPER) {
+        words.push(format!("the paper is at level {paper:.2}: is it black, and in the shade?"));
+    }
     let same = |s: &&Shot| s.scene == shot.scene && s.subject == shot.subject;
     let mut sharpness: Vec<f64> = all.iter().filter(same).filter_map(|s| s.quality.map(|q| q.sharpness)).collect();
     sharpness.sort_by(f64::total_cmp);
@@ -59,39 +116,74 @@ pub(crate) fn remarks(shot: &Shot, all: &[Shot]) -> Vec<String> {
     words
 }
 
-fn card(root: &Path, shot: &Shot, remarks: &[String]) -> Markup {
-    let s = &shot.read_back;
-    let q = shot.quality;
+fn card(root: &Path, card: &Card<'_>) -> Markup {
+    let q = card.quality;
     let figure = |f: fn(&ShotQuality) -> f64| q.as_ref().map_or(-1.0, f);
-    let zoom = s.focal_length_mm.map_or(String::new(), |mm| format!("{:.0} mm, ", mm.get()));
-    let file = shot.files.first();
-    let name = file.map_or("", |f| f.path.as_str());
+    let name = card.files.first().map_or("", |f| f.path.as_str());
+    let scene = card.scene.map_or("no scene", Name::as_str);
+    let subject = card.subject.map_or_else(String::new, |s| s.to_string());
     html! {
-        figure class=(if remarks.is_empty() { "shot" } else { "shot odd" })
-            data-index=(shot.index) data-level=(figure(|q| q.level)) data-clipped=(figure(|q| q.clipped))
-            data-sharpness=(figure(|q| q.sharpness)) data-subject=(shot.subject) data-scene=(shot.scene)
+        figure class=(if card.remarks.is_empty() { "shot" } else { "shot odd" })
+            data-index=(card.index.unwrap_or(u32::MAX)) data-level=(figure(|q| q.level))
+            data-clipped=(figure(|q| q.clipped)) data-sharpness=(figure(|q| q.sharpness))
+            data-subject=(if card.index.is_some() { subject.as_str() } else { "unplanned" }) data-scene=(scene)
         {
-            @match thumbnail(root, shot, THUMBNAIL) {
-                Some(jpeg) => img src=(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg))) alt=(shot.key) loading="lazy";,
+            @match thumbnail(root, card.files, THUMBNAIL) {
+                Some(jpeg) => img src=(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg))) alt=(card.key) loading="lazy" decoding="async";,
                 None => div class="none" { "no picture" },
             }
             figcaption {
-                b { (shot.index) " " (shot.scene) ", " (shot.subject) }
-                div { (zoom) "f/" (s.f_number) ", " (s.shutter) " s, ISO " (s.iso) }
+                @match card.index {
+                    Some(index) => b { (index) " " (scene) ", " (subject) },
+                    None => b { "unplanned: the body's own button, " (scene) },
+                }
+                @if let Some(s) = card.settings {
+                    div { @if let Some(mm) = s.focal_length_mm { (format!("{:.0} mm, ", mm.get())) }
+                        "f/" (s.f_number) ", " (s.shutter) " s, ISO " (s.iso) }
+                }
                 @if let Some(q) = q {
                     div { "level " (format!("{:.3}", q.level)) ", clipped " (format!("{:.1}", 100.0 * q.clipped)) " %" }
                     div { "sharpness " (format!("{:.5}", q.sharpness)) }
+                    @if let Some(darkest) = q.darkest {
+                        div { (if subject == "reflection" { "paper " } else { "darkest " }) (format!("{darkest:.3}"))
+                            @if let Some(class) = q.class { ", " (class_name(class)) } }
+                    }
+                    @if let Some(histogram) = &q.histogram { (curves(histogram)) }
                 }
                 div class="path" { (name) }
-                @for words in remarks { div class="remark" { (words) } }
+                @for words in &card.remarks { div class="remark" { (words) } }
             }
         }
     }
 }
 
-/// A small JPEG of a shot, `width` pixels wide; none where its file cannot be read or shown.
-pub(crate) fn thumbnail(root: &Path, shot: &Shot, width: u32) -> Option<Vec<u8>> {
-    let path = &shot.files.first()?.path;
+fn class_name(class: Light) -> &'static str {
+    match class {
+        Light::Bright => "bright",
+        Light::Dark => "dark",
+    }
+}
+
+/// Histograms of the three channels, each a line; square roots, so that small counts are seen.
+fn curves(histogram: &[[u16; 16]; 3]) -> Markup {
+    let most = histogram.iter().flatten().copied().max().unwrap_or(1).max(1);
+    let height = |n: u16| 20 - (20.0 * (f64::from(n) / f64::from(most)).sqrt()).round() as i32;
+    let points = |counts: &[u16; 16]| {
+        let at: Vec<String> = counts.iter().enumerate().map(|(i, n)| format!("{},{}", 4 * i, height(*n))).collect();
+        at.join(" ")
+    };
+    html! {
+        svg viewBox="0 0 60 20" preserveAspectRatio="none" {
+            @for (counts, colour) in histogram.iter().zip(["#c22", "#292", "#22c"]) {
+                polyline points=(points(counts)) stroke=(colour) {}
+            }
+        }
+    }
+}
+
+/// A small JPEG of a photograph, `width` pixels wide; none where its file cannot be read or shown.
+pub(crate) fn thumbnail(root: &Path, files: &[ShotFile], width: u32) -> Option<Vec<u8>> {
+    let path = &files.first()?.path;
     let (picture, _) = qc::picture(&std::fs::read(path.under(root)).ok()?, path.as_str().ends_with(".nef")).ok()?;
     let height = (width * picture.height()).div_ceil(picture.width().max(1)).max(1);
     // Two steps: a box filter by whole factors is as good here as a wide kernel, and much faster.
@@ -102,7 +194,7 @@ pub(crate) fn thumbnail(root: &Path, shot: &Shot, width: u32) -> Option<Vec<u8>>
     Some(bytes.into_inner())
 }
 
-fn page(session: &Session, cards: &[Markup], marked: usize) -> Markup {
+fn page(session: &Session, cards: &[Markup], planned: usize, marked: usize) -> Markup {
     let camera = &session.camera;
     html! {
         (DOCTYPE)
@@ -115,7 +207,7 @@ fn page(session: &Session, cards: &[Markup], marked: usize) -> Markup {
             }
             body {
                 h1 { (session.plan.name) }
-                p { (cards.len()) " shots, " (marked) " with remarks. " (camera.manufacturer) " " (camera.model)
+                p { (planned) " shots, " @if cards.len() > planned { (cards.len() - planned) " unplanned, " } (marked) " with remarks. " (camera.manufacturer) " " (camera.model)
                     ", serial " (camera.serial) ". Begun " (session.begun) "." }
                 form {
                     label { "Sort by " select id="sort" {
@@ -127,7 +219,7 @@ fn page(session: &Session, cards: &[Markup], marked: usize) -> Markup {
                     } }
                     label { "Subject " select id="subject" {
                         option value="" { "all" }
-                        @for subject in ["reflection", "background", "mixture"] { option { (subject) } }
+                        @for subject in ["reflection", "background", "mixture", "unplanned"] { option { (subject) } }
                     } }
                     label { input type="checkbox" id="odd"; " with remarks only" }
                 }
@@ -141,7 +233,8 @@ fn page(session: &Session, cards: &[Markup], marked: usize) -> Markup {
 const STYLE: &str = "body{font:14px/1.4 system-ui,sans-serif;margin:2rem;color:#222;background:#fafafa}\
 h1{font-size:1.4rem;margin:0}form{display:flex;flex-wrap:wrap;gap:1.5rem;margin:1rem 0}\
 main{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:1rem}\
-figure{margin:0;background:#fff;border:1px solid #ddd;border-radius:4px;overflow:hidden}\
+svg{display:block;width:100%;height:28px;margin:2px 0}polyline{fill:none;vector-effect:non-scaling-stroke}\
+figure{content-visibility:auto;contain-intrinsic-size:auto 330px;margin:0;background:#fff;border:1px solid #ddd;border-radius:4px;overflow:hidden}\
 figure.odd{border-color:#c60}img{display:block;width:100%}.none{padding:4rem 1rem;text-align:center;color:#888}\
 figcaption{padding:.5rem .7rem;font-size:12px}.path{color:#777;word-break:break-all}.remark{color:#b40;font-weight:600}";
 

@@ -104,6 +104,7 @@ fn difference(old: &Plan, new: &Plan) -> Option<String> {
         (old.camera != new.camera).then(|| "camera differs".into()),
         (old.glass != new.glass).then(|| "glass differs".into()),
         (old.scenes != new.scenes).then(|| "scenes differ".into()),
+        (old.naming != new.naming).then(|| "naming differs".into()),
         (old.sweeps != new.sweeps).then(|| "sweeps differ".into()),
     ]
     .into_iter()

@@ -1,6 +1,8 @@
 //! The main path: plan, prompt, set, read back, shoot, download, verify, record.
 
+mod focus;
 mod keep;
+mod meter;
 mod take;
 mod unplanned;
 
@@ -14,7 +16,7 @@ use manifests::{plan::Plan, read_yaml};
 
 use crate::{
     Error,
-    camera::{Address, Camera, Setting},
+    camera::{Address, Camera, Choices, Setting},
     journal::Journal,
     live::{Board, View},
     operator::Operator,
@@ -146,15 +148,18 @@ impl Shooter<'_> {
             if setup.is_some() {
                 self.take_in_from_card(setup.as_ref(), journal)?;
             }
-            self.arrange(operator, setup.as_ref(), &next, group)?;
+            let choices = self.arrange(operator, setup.as_ref(), &next, group)?;
+            let metered = self.meter(group, &next, &choices, journal)?;
             for shot in group {
                 self.stop.check()?;
                 if self.progress.board().is_some_and(Board::take_pause) {
                     self.confirm(operator, "Paused. Nothing is shot until you go on.")?;
                 }
-                self.progress.begin(shot, self.plan);
-                self.shot(shot, &next, journal, summary)?;
+                let shot = metered.map_or_else(|| Ok((*shot).clone()), |m| m.resolve(shot, &choices.shutter))?;
+                self.progress.begin(&shot, self.plan);
+                self.shot(&shot, &next, journal, summary)?;
             }
+            self.focus_back()?;
             setup = Some(next);
         }
         self.take_in_from_card(setup.as_ref(), journal)
@@ -167,8 +172,13 @@ impl Shooter<'_> {
         from: Option<&Setup>,
         to: &Setup,
         group: &[&PlannedShot],
-    ) -> Result<(), Error> {
-        self.confirm(operator, &operator.arrange(self.plan, from, to))?;
+    ) -> Result<Choices, Error> {
+        let mut prompt = operator.arrange(self.plan, from, to);
+        if group.iter().any(|s| s.settings.focus.is_some()) {
+            prompt += " Focus on the subject: the focus steps count from there.";
+        }
+        self.focus = 0;
+        self.confirm(operator, &prompt)?;
         let mut zoom = self.ask(|c| c.settings())?.focal_length_mm;
         while let (Some(wanted), Some(stands)) = (to.focal_length, zoom)
             && !plan::same_focal_length(wanted, stands)
@@ -182,6 +192,12 @@ impl Shooter<'_> {
         }
         let choices = self.ask(|c| c.choices())?;
         plan::check(self.plan_path, group, &choices, zoom.or(to.focal_length))?;
+        self.settle()?;
+        Ok(choices)
+    }
+
+    /// Pauses for what was moved to come to rest.
+    fn settle(&self) -> Result<(), Error> {
         wait(Duration::from_secs_f64(self.plan.camera.settle_seconds), self.stop)
     }
 

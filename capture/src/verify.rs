@@ -12,7 +12,7 @@ use manifests::{
 use rayon::prelude::*;
 use serde_json::json;
 
-use crate::{Error, plan, session, shoot::UNPLANNED_FOLDER};
+use crate::{Error, counter::Counter, plan, session, shoot::UNPLANNED_FOLDER};
 
 /// Verifies a session; an error when anything differs.
 pub(crate) fn verify(root: &Path, json: bool) -> Result<(), Error> {
@@ -28,7 +28,14 @@ pub(crate) fn verify(root: &Path, json: bool) -> Result<(), Error> {
     }
     let files: Vec<&ShotFile> =
         log.rows.iter().flat_map(|s| &s.files).chain(unplanned.rows.iter().flat_map(|u| &u.files)).collect();
-    differences.extend(files.par_iter().filter_map(|f| difference(root, f)).collect::<Vec<_>>());
+    let counter = Counter::new("files read again", files.len());
+    let read = |file: &&ShotFile| {
+        let found = difference(root, file);
+        counter.step();
+        found
+    };
+    differences.extend(files.par_iter().filter_map(read).collect::<Vec<_>>());
+    drop(counter);
     differences.extend(doubles(log.rows.iter().map(|s| s.key.as_str()).chain(files.iter().map(|f| f.path.as_str()))));
     differences.extend(strangers(root, &files)?);
 

@@ -33,6 +33,20 @@ fn someone_at_the_button_is_taken_in_and_mislabels_nothing() {
         assert!(photograph.files[0].path.as_str().starts_with("unplanned/DSC_"));
         assert!(photograph.exif.is_some() && photograph.quality.is_some() && photograph.scene.is_some());
     }
+    // The sheet shows them as what they are, and no count has them among the plan's.
+    let told = |command: &str| {
+        let output = capture().arg(command).arg(bench.session()).arg("--json").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let review = told("review");
+    assert_eq!((review["shots"].as_u64(), review["unplanned"].as_u64()), (Some(SHOTS as u64), Some(3)));
+    let html = std::fs::read_to_string(bench.session().join("review.html")).unwrap();
+    assert_eq!(html.matches("unplanned: the body's own button").count(), 3);
+    assert_eq!(html.matches("data:image/jpeg;base64,").count(), SHOTS + 3);
+    let coverage = told("coverage");
+    assert_eq!((coverage["reflections"].as_u64(), coverage["unplanned"].as_u64()), (Some(16), Some(3)));
+    assert_eq!(told("verify")["unplanned"].as_u64(), Some(3));
 }
 
 #[test]

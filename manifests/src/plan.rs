@@ -1,9 +1,13 @@
 //! `plan.yaml`: what a person wants photographed; `capture` reads it.
 
+mod naming;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{CheckError, FNumber, FocalLength, Manifest, Name, Shutter};
+
+pub use naming::{Field, Naming, Piece};
 
 /// A capture plan: scenes, sweeps over camera settings, and how to store what comes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +23,12 @@ pub struct Plan {
     /// The glass in front of the camera, as far as known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub glass: Option<Glass>,
+    /// Where photographs are stored below the session's `shots` folder, without the extension.
+    #[serde(default, skip_serializing_if = "Naming::is_default")]
+    pub naming: Naming,
+    /// A shell command after each stored photograph, as the option `--hook` of `capture run`, which goes before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<String>,
     /// Where photographs are taken, in the order in which the operator visits them.
     pub scenes: Vec<Scene>,
     /// What is varied in each scene.
@@ -153,8 +163,12 @@ pub struct Sweep {
     /// How the lists combine.
     #[serde(default)]
     pub combine: Combine,
-    /// Shutter speeds in seconds, as the camera writes them.
+    /// Shutter speeds in seconds, as the camera writes them; or `stops` in their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shutter: Vec<Shutter>,
+    /// Shutter speeds as stops from one that is given or metered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stops: Option<Stops>,
     /// f-numbers.
     pub f_number: Vec<FNumber>,
     /// ISO sensitivities.
@@ -163,9 +177,32 @@ pub struct Sweep {
     /// Focal lengths in millimetres. The zoom ring is turned by hand: the operator is prompted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub focal_length_mm: Vec<FocalLength>,
+    /// Steps of the focus motor from where the operator focused, below 0 nearer and above 0 farther, -30000 to 30000. The
+    /// body moves by steps and does not say where the lens stands; how far a step goes depends on the lens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub focus: Vec<i32>,
     /// Photographs of each combination, at least 1.
     #[serde(default = "once")]
     pub repeats: u32,
+}
+
+/// Exposures as stops from one that is given or metered; each becomes the nearest shutter speed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stops {
+    /// The shutter speed of step 0. Left out, it is metered in each setup, with trial photographs: the one that brings the
+    /// mean of the light in the picture to 18 % at the first f-number and ISO, and the same exposure at the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub around: Option<Shutter>,
+    /// Stops of exposure, above 0 longer: 1 is twice as long. -10 to 10.
+    pub steps: Vec<f64>,
+}
+
+impl Sweep {
+    /// How many shutter speeds the sweep has, listed or as stops.
+    pub fn exposures(&self) -> usize {
+        self.stops.as_ref().map_or(self.shutter.len(), |s| s.steps.len())
+    }
 }
 
 fn iso_100() -> Vec<u32> {
@@ -226,11 +263,18 @@ impl Plan {
                 return Err(CheckError::new(format!("sweeps[{i}].scenes[{j}]"), message));
             }
         }
+        if let Some(stops) = &sweep.stops {
+            check_stops(&at("stops"), stops)?;
+            if !sweep.shutter.is_empty() {
+                return Err(CheckError::new(at("stops"), "stands in the place of `shutter`: write one of the two"));
+            }
+        }
         let lists = [
-            ("shutter", sweep.shutter.len()),
+            (if sweep.stops.is_some() { "stops" } else { "shutter" }, sweep.exposures()),
             ("f_number", sweep.f_number.len()),
             ("iso", sweep.iso.len()),
             ("focal_length_mm", sweep.focal_length_mm.len()),
+            ("focus", sweep.focus.len()),
         ];
         for (key, len) in &lists[..3] {
             if *len == 0 {
@@ -243,6 +287,9 @@ impl Plan {
         if let Some(j) = sweep.iso.iter().position(|iso| !(25..=4_000_000).contains(iso)) {
             return Err(CheckError::new(at(&format!("iso[{j}]")), "must be from 25 to 4000000"));
         }
+        if let Some(j) = sweep.focus.iter().position(|steps| !(-30_000..=30_000).contains(steps)) {
+            return Err(CheckError::new(at(&format!("focus[{j}]")), "must be from -30000 to 30000 motor steps"));
+        }
         if sweep.combine == Combine::Zip {
             let longest = lists.iter().map(|l| l.1).max().unwrap_or(0);
             if let Some((key, len)) = lists.iter().find(|l| l.1 > 1 && l.1 != longest) {
@@ -253,4 +300,20 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Stops within what shutters have: 1/8000 to 30 seconds.
+fn check_stops(at: &str, stops: &Stops) -> Result<(), CheckError> {
+    for (j, step) in stops.steps.iter().enumerate() {
+        let at = format!("{at}.steps[{j}]");
+        if !(-10.0..=10.0).contains(step) {
+            return Err(CheckError::new(at, "must be from -10 to 10 stops"));
+        }
+        let seconds = stops.around.map_or(1.0, |around| around.seconds() * step.exp2());
+        if !(1.0 / 9000.0..=34.0).contains(&seconds) {
+            let message = format!("asks for {seconds:.3} s: shutters have 1/8000 to 30 s");
+            return Err(CheckError::new(at, message));
+        }
+    }
+    Ok(())
 }

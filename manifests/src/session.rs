@@ -146,6 +146,9 @@ pub struct Settings {
     /// Focal length in millimetres; none when the lens or the plan does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub focal_length_mm: Option<FocalLength>,
+    /// Steps of the focus motor from where the operator focused, as asked for: no body says where its lens stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<i32>,
 }
 
 /// A stored file.
@@ -180,4 +183,13 @@ pub struct ShotQuality {
     pub black: f64,
     /// Variance of the luma's Laplacian: higher is sharper.
     pub sharpness: f64,
+    /// Luma that 2 % of the pixels do not exceed: in a reflection shot, the level of the black paper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub darkest: Option<f64>,
+    /// Whether the picture is a bright or a dark one: whether its mean luma is at least 0.25.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Light>,
+    /// Histograms of R, G and B: ten-thousandths of the pixels in 16 ranges of equal width.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<[[u16; 16]; 3]>,
 }

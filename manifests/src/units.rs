@@ -30,7 +30,7 @@ macro_rules! as_string {
 }
 
 /// Reads a string, or a number as if it had been quoted: in YAML `4` and `"4"` are the same shutter speed.
-struct FromText<T>(&'static str, std::marker::PhantomData<T>);
+pub(crate) struct FromText<T>(pub(crate) &'static str, pub(crate) std::marker::PhantomData<T>);
 
 impl<T: FromStr<Err = String>> de::Visitor<'_> for FromText<T> {
     type Value = T;

@@ -20,6 +20,10 @@ fn values(schema: &Value, root: &Value) -> BoxedStrategy<Value> {
             "Interval" => (finite(), finite()).prop_map(|(a, b)| json!([a.min(b), a.max(b)])).boxed(),
             "Seed" => any::<u64>().prop_map(|s| json!(s.to_string())).boxed(),
             "Size" => (1..=65535u32, 1..=65535u32).prop_map(|(h, w)| json!(format!("{h}x{w}"))).boxed(),
+            "Naming" => string_regex("(\\{scene\\}/|[a-z]{1,3}/){0,2}[a-z]{0,4}\\{index\\}(_\\{iso\\})?[a-z._-]{0,4}")
+                .unwrap()
+                .prop_map(Value::from)
+                .boxed(),
             "RelPath" => string_regex("[a-zé][a-z0-9. _-]{0,8}(/[a-z][a-z0-9. _-]{0,8}){0,3}")
                 .unwrap()
                 .prop_map(Value::from)

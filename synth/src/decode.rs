@@ -1,21 +1,24 @@
 //! From a file's bytes to an upright RGB picture, or one clause that says why not.
 //!
 //! JPEG, PNG, TIFF and WebP of any depth; alpha is laid over black, which is what a reflection without
-//! light is. EXIF orientation is obeyed.
+//! light is. RAW photographs (NEF, DNG) are developed to linear light and shown through the sRGB curve: no tone curve,
+//! so that a recipe with `encoding: srgb` mixes the light that fell on the sensor. EXIF orientation is obeyed.
 
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
-use manifests::Size;
+use manifests::{Size, recipe::Encoding};
 
-use crate::{jpeg, pixels::Rgb8};
+use crate::{jpeg, mix::Curve, pixels::Rgb8, raw};
 
 /// Longest side, and most pixels, that are decoded: beyond any camera, below what exhausts a machine.
 const MAX_SIDE: u32 = 65_535;
 const MAX_PIXELS: u64 = 256_000_000;
 
 /// What files that are decoded here are called by.
-pub(crate) const SUFFIXES: [&str; 6] = ["jpg", "jpeg", "png", "tif", "tiff", "webp"];
+pub(crate) const SUFFIXES: [&str; 8] = ["jpg", "jpeg", "png", "tif", "tiff", "webp", "nef", "dng"];
+/// Those of them that are RAW.
+pub(crate) const RAW_SUFFIXES: [&str; 2] = ["nef", "dng"];
 
 /// A photograph, upright.
 pub(crate) struct Decoded {
@@ -42,13 +45,16 @@ pub(crate) fn decode_for(bytes: &[u8], enough: impl Fn(usize, usize) -> bool) ->
     if bytes.is_empty() {
         return Err("is empty (0 bytes)".into());
     }
+    if raw::is_raw(bytes) {
+        return raw::decode(bytes, enough).map(shown);
+    }
     let broken = |e: image::ImageError| format!("cannot be decoded ({})", e.to_string().trim_end_matches('.'));
     let mut reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| format!("cannot be read ({e})"))?;
     match reader.format() {
         Some(ImageFormat::Jpeg) => check_jpeg(bytes)?,
         Some(ImageFormat::Png | ImageFormat::Tiff | ImageFormat::WebP) => {}
-        _ => return Err("is no JPEG, PNG, TIFF or WebP picture, whatever its name says".into()),
+        _ => return Err("is no JPEG, PNG, TIFF, WebP, NEF or DNG picture, whatever its name says".into()),
     }
     let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
     let mut limits = Limits::default();
@@ -73,6 +79,15 @@ pub(crate) fn decode_for(bytes: &[u8], enough: impl Fn(usize, usize) -> bool) ->
     let turned = (h < w) != (height < width);
     let size = if turned { Size { height: width, width: height } } else { Size { height, width } };
     Ok(Decoded { picture: Rgb8 { height: h, width: w, data: rgb_bytes(picture) }, size })
+}
+
+/// Display values of linear light.
+fn shown(light: raw::Linear) -> Decoded {
+    let curve = Curve::of(Encoding::Srgb);
+    let data = light.data.iter().map(|v| curve.encode(*v)).collect();
+    let (height, width) = light.whole;
+    let size = Size { height: height as u32, width: width as u32 };
+    Decoded { picture: Rgb8 { height: light.height, width: light.width, data }, size }
 }
 
 /// 8-bit RGB of any picture; alpha over black.

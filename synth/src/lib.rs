@@ -27,6 +27,7 @@ mod mix;
 mod mixer;
 mod pixels;
 mod progress;
+pub mod raw;
 mod read;
 pub mod recipe;
 mod reduce;

@@ -24,11 +24,15 @@ fn an_empty_folder_names_recipe_line_and_folder() {
     assert!(refused(&bench).contains("recipe.yaml:10:15: sources.reflections[0].folder: ./before is not a folder"));
     std::fs::create_dir(bench.path("before")).unwrap();
     let said = refused(&bench);
-    assert!(said.contains("recipe.yaml:10:15") && said.contains("./before holds no JPEG, PNG, TIFF or WebP"), "{said}");
+    assert!(
+        said.contains("recipe.yaml:10:15") && said.contains("./before holds no JPEG, PNG, TIFF, WebP, NEF or DNG"),
+        "{said}"
+    );
     let (code, said) = told(&bench.build("out", &["--reflections", "before"]));
     assert_eq!(code, 2);
     assert!(
-        said.starts_with("synth: --reflections: ") && said.contains("before holds no JPEG, PNG, TIFF or WebP"),
+        said.starts_with("synth: --reflections: ")
+            && said.contains("before holds no JPEG, PNG, TIFF, WebP, NEF or DNG"),
         "{said}"
     );
 }
@@ -69,7 +73,7 @@ fn bad_files(folder: &Path) -> Vec<(&'static str, &'static str)> {
     vec![
         ("truncated.jpg", "is truncated: the JPEG has no end marker"),
         ("empty.png", "is empty (0 bytes)"),
-        ("text.jpg", "is no JPEG, PNG, TIFF or WebP picture"),
+        ("text.jpg", "is no JPEG, PNG, TIFF, WebP, NEF or DNG picture"),
         ("bomb.png", "claims 60000 x 60000 pixels"),
         ("cmyk.jpg", "is a CMYK JPEG; convert it to RGB"),
         ("torn.png", "cannot be decoded"),

@@ -5,6 +5,7 @@
 mod bad_input;
 mod interrupted;
 mod photographs;
+mod raw;
 mod readme;
 mod usb;
 mod whole;

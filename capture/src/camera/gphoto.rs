@@ -274,6 +274,7 @@ impl Camera for Body {
                 .ok()
                 .and_then(|t| t.parse().ok())
                 .and_then(|mm: f64| FocalLength::new((mm * 100.0).round() / 100.0).ok()),
+            focus: None,
         })
     }
 

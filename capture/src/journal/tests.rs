@@ -12,6 +12,7 @@ fn settings() -> Settings {
         f_number: FNumber::new(8.0).unwrap(),
         iso: 100,
         focal_length_mm: Some(FocalLength::new(35.0).unwrap()),
+        focus: None,
     }
 }
 

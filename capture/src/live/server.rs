@@ -162,7 +162,7 @@ impl Site {
         let Some(shot) = self.board.last() else { return say(404, "no shot yet") };
         let mut kept = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.as_ref().is_none_or(|(index, _)| *index != shot.index) {
-            *kept = review::thumbnail(&self.board.session(), &shot, PICTURE).map(|jpeg| (shot.index, jpeg));
+            *kept = review::thumbnail(&self.board.session(), &shot.files, PICTURE).map(|jpeg| (shot.index, jpeg));
         }
         match &*kept {
             Some((_, jpeg)) => whole("image/jpeg", jpeg.clone()),

@@ -22,9 +22,13 @@ pub fn check(path: &Path, shots: &[&PlannedShot], choices: &Choices, zoom: Optio
 fn check_shot(shot: &PlannedShot, choices: &Choices, zoom: Option<FocalLength>) -> Result<(), CheckError> {
     let (wanted, from) = (&shot.settings, &shot.origin);
     let at = |list: &str, place: usize| format!("sweeps[{}].{list}[{place}]", from.sweep);
-    if !choices.shutter.is_empty() && !choices.shutter.iter().any(|c| same_shutter(*c, wanted.shutter)) {
+    let exposure = if from.by_stops { "stops.steps" } else { "shutter" };
+    if shot.metered.is_none()
+        && !choices.shutter.is_empty()
+        && !choices.shutter.iter().any(|c| same_shutter(*c, wanted.shutter))
+    {
         let near = nearest(wanted.shutter.seconds(), &choices.shutter, Shutter::seconds);
-        return Err(missing(at("shutter", from.shutter), "shutter speed", &wanted.shutter, near));
+        return Err(missing(at(exposure, from.shutter), "shutter speed", &wanted.shutter, near));
     }
     if !choices.iso.is_empty() && !choices.iso.contains(&wanted.iso) {
         let near = nearest(f64::from(wanted.iso), &choices.iso, f64::from);

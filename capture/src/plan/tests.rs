@@ -44,7 +44,7 @@ fn the_order_spares_the_operator() {
             "roof, background, 55 mm",
         ]
     );
-    let first: Vec<String> = shots[..6].iter().map(|s| settings_name(&s.settings)).collect();
+    let first: Vec<String> = shots[..6].iter().map(|s| settings_name(&s.settings, s.metered)).collect();
     assert_eq!(first[0], "18mm_f5.6_1-250_iso100");
     assert_eq!(first[3], "18mm_f11_1-250_iso100");
     assert_eq!(shots[28].stem(&plan), "shots/roof/background/0028_55mm_f8_1-60_iso100");
@@ -58,7 +58,7 @@ fn zipped_lists_go_side_by_side() {
     let names: Vec<String> = list(&plan)
         .iter()
         .filter(|s| s.scene == 0 && s.subject == Subject::Reflection)
-        .map(|s| settings_name(&s.settings))
+        .map(|s| settings_name(&s.settings, s.metered))
         .collect();
     assert_eq!(names, ["35mm_f5.6_1-250_iso100", "35mm_f8_1-15_iso100", "35mm_f11_1-60_iso100"]);
 }

@@ -67,6 +67,8 @@ pub(super) struct Machine {
     pub(super) pace: Pace,
     pub(super) model: Model,
     pub(super) optics: Arc<super::optics::Optics>,
+    /// JPEGs that pictures of the same light share; none where each is taken for itself.
+    pub(super) kept: Option<Mutex<Vec<super::shooting::Kept>>>,
 }
 
 impl Machine {

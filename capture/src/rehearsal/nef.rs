@@ -59,7 +59,8 @@ fn main(about: &About<'_>, at: &Offsets) -> Vec<Entry> {
     entries
 }
 
-/// The EXIF directory with the maker note that decoders need: black level, white balance, kind of compression.
+/// The EXIF directory with the maker note that decoders need: black level, white balance, kind of compression, and which
+/// part of the mosaic is the picture: all of it.
 fn shot(about: &About<'_>, mosaic: &Mosaic) -> Vec<Entry> {
     let balance = |k: f64| ((k * 256.0).round() as u32, 256);
     let [r, _, b] = mosaic.balance;
@@ -69,6 +70,7 @@ fn shot(about: &About<'_>, mosaic: &Mosaic) -> Vec<Entry> {
         exif::ascii(0x0004, "RAW    "),
         exif::rationals(0x000C, &[balance(r), balance(b), (256, 256), (256, 256)]),
         exif::shorts(0x003D, &[BLACK; 4]),
+        exif::shorts(0x0045, &[0, 0, mosaic.size.0 as u16, mosaic.size.1 as u16]),
         // 2: uncompressed.
         exif::shorts(0x0093, &[2]),
     ];

@@ -61,6 +61,19 @@ pub(super) fn encode(
     pictures
 }
 
+/// A JPEG with EXIF put into it, behind the marker that it begins with.
+pub(super) fn with_exif(jpeg: &[u8], (width, height): (u32, u32), about: &About<'_>) -> Picture {
+    let tiff = exif::tiff(about, (width, height));
+    let mut bytes = Vec::with_capacity(jpeg.len() + tiff.len() + 10);
+    bytes.extend_from_slice(&jpeg[..jpeg.len().min(2)]);
+    bytes.extend_from_slice(&[0xFF, 0xE1]);
+    bytes.extend_from_slice(&((tiff.len() + 8) as u16).to_be_bytes());
+    bytes.extend_from_slice(b"Exif\0\0");
+    bytes.extend_from_slice(&tiff);
+    bytes.extend_from_slice(jpeg.get(2..).unwrap_or_default());
+    Picture { extension: "JPG", bytes, width, height }
+}
+
 /// A JPEG without EXIF.
 pub(super) fn bare_jpeg(raster: &Raster, grade: u8) -> Option<Vec<u8>> {
     jpeg(raster, grade, None)

@@ -44,6 +44,14 @@ pub(super) struct Exposure {
     truncated: bool,
 }
 
+/// A JPEG without EXIF, for pictures of the same light.
+pub(super) struct Kept {
+    set: Set,
+    settings: Settings,
+    grade: u8,
+    jpeg: Vec<u8>,
+}
+
 impl Machine {
     /// Presses the shutter: a response code.
     pub(super) fn release(&self, state: &mut State, target: Target) -> u16 {
@@ -155,20 +163,34 @@ impl Machine {
     }
 
     fn develop(&self, exposure: &Exposure) -> Vec<Picture> {
+        let mut pictures = self.pictures(exposure);
+        if exposure.truncated {
+            pictures.iter_mut().for_each(|p| p.bytes.truncate(p.bytes.len() / 2));
+        }
+        pictures
+    }
+
+    fn pictures(&self, exposure: &Exposure) -> Vec<Picture> {
         let size = self.optics.size();
-        let raster = self.optics.photograph(&exposure.set, &exposure.settings, size, exposure.number);
-        let mosaic = || self.optics.photograph_raw(&exposure.set, &exposure.settings, size, exposure.number);
         let about = picture::About {
             settings: &exposure.settings,
             focal_mm: exposure.set.focal_mm,
             taken: exposure.taken,
             number: exposure.number,
         };
-        let mut pictures = picture::encode(&raster, mosaic, exposure.quality, &about);
-        if exposure.truncated {
-            pictures.iter_mut().for_each(|p| p.bytes.truncate(p.bytes.len() / 2));
+        let expose = || self.optics.photograph(&exposure.set, &exposure.settings, size, exposure.number);
+        if let (Some(kept), Quality { raw: false, jpeg: Some(grade) }) = (&self.kept, exposure.quality) {
+            let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let same = |k: &&Kept| k.set == exposure.set && k.settings == exposure.settings && k.grade == grade;
+            if !kept.iter().any(|k| same(&k)) {
+                let jpeg = picture::bare_jpeg(&expose(), grade).unwrap_or_default();
+                kept.push(Kept { set: exposure.set.clone(), settings: exposure.settings, grade, jpeg });
+            }
+            return kept.iter().find(same).map(|k| picture::with_exif(&k.jpeg, size, &about)).into_iter().collect();
         }
-        pictures
+        let raster = expose();
+        let mosaic = || self.optics.photograph_raw(&exposure.set, &exposure.settings, size, exposure.number);
+        picture::encode(&raster, mosaic, exposure.quality, &about)
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Shooter<'a> {
     pub(super) root: &'a Path,
     pub(super) tether: Tether,
     pub(super) hook: Hook<'a>,
+    /// Steps of the focus motor from where the operator focused.
+    pub(super) focus: i32,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
     /// The connection, by its number, over which the card was listed last: what the body told over another is lost.
@@ -66,9 +68,21 @@ impl<'a> Shooter<'a> {
         progress: &'a Progress,
         stop: &'a Stop,
     ) -> Self {
-        let hook = Hook::new(job.hook.as_deref(), root);
+        let hook = Hook::new(job.hook.as_deref().or(plan.hook.as_deref()), root);
         let plan_path = &job.plan;
-        Self { plan, plan_path, root, tether, hook, progress, stop, listed: 0, unplanned: 0, hook_failures: 0 }
+        Self {
+            plan,
+            plan_path,
+            root,
+            tether,
+            hook,
+            focus: 0,
+            progress,
+            stop,
+            listed: 0,
+            unplanned: 0,
+            hook_failures: 0,
+        }
     }
 
     /// Asks the camera what may be asked twice.
@@ -155,7 +169,8 @@ impl<'a> Shooter<'a> {
                 self.progress.note(&format!("{} was on the card", taken.files[0].name));
                 return Ok(taken);
             }
-            let read_back = self.set(shot)?;
+            self.focus(shot)?;
+            let read_back = self.set(shot.settings)?;
             journal.intend(&shot.key, read_back)?;
             let (shutter, quality) = (shot.settings.shutter, self.plan.camera.quality);
             match self.tether.once(|c| c.shoot(shutter, extensions(quality).len())) {
@@ -228,8 +243,7 @@ impl<'a> Shooter<'a> {
     }
 
     /// Sets what differs from the shot's settings, and answers what the camera then says.
-    fn set(&mut self, shot: &PlannedShot) -> Result<Settings, Error> {
-        let wanted = shot.settings;
+    pub(super) fn set(&mut self, wanted: Settings) -> Result<Settings, Error> {
         self.ask(|camera| {
             let now = camera.settings()?;
             let mut changes = Vec::new();

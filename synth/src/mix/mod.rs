@@ -25,7 +25,7 @@ use manifests::{
 
 use crate::pixels::Rgb8;
 use figures::Figures;
-use light::Curve;
+pub(crate) use light::Curve;
 pub(crate) use preset::Model;
 
 /// A mixture and the layers that it is the sum of.

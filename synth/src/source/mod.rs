@@ -5,7 +5,7 @@ mod folder;
 mod list;
 mod tar;
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use manifests::{
     Interval, Name,
@@ -17,7 +17,7 @@ use manifests::{
 pub(crate) use at::{At, Finder};
 
 use crate::{
-    decode::SUFFIXES,
+    decode::{RAW_SUFFIXES, SUFFIXES},
     error::Error,
     recipe::{Layer, Opened, place},
 };
@@ -90,10 +90,11 @@ pub(crate) fn list(opened: &Opened, layer: Layer) -> Result<(Vec<Listed>, Vec<St
             Problem::Source(message) => refuse(message),
         })?;
         if found.is_empty() {
-            return Err(refuse(format!("{} holds no JPEG, PNG, TIFF or WebP photograph", folder.display())));
+            return Err(refuse(format!("{} holds no JPEG, PNG, TIFF, WebP, NEF or DNG photograph", folder.display())));
         }
         found.sort();
         found.dedup_by(|a, b| a.path == b.path);
+        drop_raw_of_developed(&mut found);
         let name = format!("{}[{index}]", layer.key());
         listed.extend(found.into_iter().map(|one| Listed {
             source: index as u32,
@@ -118,7 +119,23 @@ fn scene(name: &str, path: &str, scenes: Scenes) -> String {
 
 /// Whether a name ends as photographs' names do.
 fn is_picture(path: &str) -> bool {
-    path.rsplit_once('.').is_some_and(|(_, end)| SUFFIXES.iter().any(|k| end.eq_ignore_ascii_case(k)))
+    ends_with(path, &SUFFIXES)
+}
+
+/// Whether a name ends as RAW photographs' names do.
+fn is_raw(path: &str) -> bool {
+    ends_with(path, &RAW_SUFFIXES)
+}
+
+fn ends_with(path: &str, suffixes: &[&str]) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, end)| suffixes.iter().any(|k| end.eq_ignore_ascii_case(k)))
+}
+
+/// `DSC_0001.NEF` beside `DSC_0001.JPG` is one photograph; the camera's own development of it is taken.
+fn drop_raw_of_developed(found: &mut Vec<Found>) {
+    let stem = |path: &str| path.rsplit_once('.').map_or(path, |(stem, _)| stem).to_owned();
+    let developed: HashSet<String> = found.iter().filter(|f| !is_raw(&f.path)).map(|f| stem(&f.path)).collect();
+    found.retain(|f| !is_raw(&f.path) || !developed.contains(&stem(&f.path)));
 }
 
 /// The folder that a pattern starts in, and the pattern below it: `photos/2*/*.jpg` is `2*/*.jpg` below `photos`.
@@ -145,7 +162,9 @@ fn shots(source: &Source, folder: &Path, layer: Layer) -> Result<Vec<Found>, Pro
         .into_iter()
         .filter(|shot| shot.subject == subject && passes(shot, &filter))
         .filter_map(|shot| {
-            let file = shot.files.iter().find(|f| is_picture(f.path.as_str()))?;
+            // Of the two files of a release, the camera's own development.
+            let pictures = shot.files.iter().filter(|f| is_picture(f.path.as_str()));
+            let file = pictures.min_by_key(|f| is_raw(f.path.as_str()))?;
             Some(Found {
                 path: file.path.to_string(),
                 at: At::file(file.path.under(folder)),
@@ -156,8 +175,10 @@ fn shots(source: &Source, folder: &Path, layer: Layer) -> Result<Vec<Found>, Pro
         .collect();
     if found.is_empty() {
         let more = if source.filter.is_some() { " that passes the filter" } else { "" };
-        let message =
-            format!("none of the {all} shots in {} is a {subject} as JPEG, PNG, TIFF or WebP{more}", journal.display());
+        let message = format!(
+            "none of the {all} shots in {} is a {subject} as JPEG, PNG, TIFF, WebP, NEF or DNG{more}",
+            journal.display()
+        );
         return Err(Problem::Source(message));
     }
     Ok(found)

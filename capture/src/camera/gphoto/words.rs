@@ -41,6 +41,7 @@ pub(super) fn said(what: &str, e: &gphoto2::Error) -> Error {
     let lower = words.join(" ").to_lowercase();
     let kind = match e.kind() {
         _ if lower.contains("store full") || lower.contains("no space") => Kind::CardFull,
+        _ if lower.contains("does not support liveview") => Kind::Refused,
         _ if lower.contains("focus") => Kind::OutOfFocus,
         _ if lower.contains("busy") => Kind::Busy,
         _ if lower.contains("not open") || lower.contains("io-library") => Kind::Gone,

@@ -1,0 +1,55 @@
+//! Focus steps: the motor is driven in live view, relative to where the operator focused.
+
+use super::take::Shooter;
+use crate::{
+    Error,
+    camera::{self, Camera, Kind},
+    plan::PlannedShot,
+};
+
+impl Shooter<'_> {
+    /// Brings the lens to a shot's motor steps, if it asks for any.
+    pub(super) fn focus(&mut self, shot: &PlannedShot) -> Result<(), Error> {
+        match shot.settings.focus {
+            Some(steps) => self.focus_to(steps),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings the lens back to where the operator focused.
+    pub(super) fn focus_back(&mut self) -> Result<(), Error> {
+        self.focus_to(0)
+    }
+
+    fn focus_to(&mut self, steps: i32) -> Result<(), Error> {
+        let by = steps - self.focus;
+        if by == 0 {
+            return Ok(());
+        }
+        // Live view may be begun twice; a motor step must not, and no body says where its lens stands.
+        self.ask(|c| c.preview())?;
+        let turned = self.tether.once(|c| c.focus(by));
+        let ended = self.tether.once(Camera::end_preview);
+        turned.map_err(|e| not_turned(&e, self.focus, steps))?;
+        self.focus = steps;
+        if let Err(e) = ended {
+            self.tether.reopen(&e, self.progress, self.stop)?;
+        }
+        self.settle()
+    }
+}
+
+/// What a motor that did not turn means for the sweep.
+fn not_turned(e: &camera::Error, from: i32, to: i32) -> Error {
+    match e.kind {
+        Kind::OutOfFocus => Error::Input(format!(
+            "the lens is at the end of its focus travel between {from:+} and {to:+} motor steps from where it was focused: \
+             shorten `focus` in the plan, or focus elsewhere"
+        )),
+        Kind::Refused => Error::Input(format!("the plan has focus steps, and {e}")),
+        _ => Error::Failed(format!(
+            "{e} while the focus motor turned from {from:+} to {to:+}, so nobody knows where the lens stands; focus it on the \
+             subject again"
+        )),
+    }
+}

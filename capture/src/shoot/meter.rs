@@ -1,0 +1,85 @@
+//! Metering: trial photographs until the picture has the level that a meter would bring it to.
+
+use manifests::{Shutter, session::Settings};
+
+use super::{keep::extensions, take::Shooter};
+use crate::{
+    Error,
+    camera::{Camera, CardFile, Choices},
+    journal::Journal,
+    plan::{Metered, PlannedShot, Setup},
+    qc,
+    tether::passing,
+};
+
+/// The mean of the light in a well exposed picture, of what saturates: 18 % grey, as meters are calibrated (ISO 2720).
+const GREY: f64 = 0.18;
+/// Trials after which the last one is taken: each halves the error at least, and the first may be ten stops off.
+const MOST: u32 = 6;
+/// Good enough, in stops: half a third.
+const NEAR: f64 = 0.17;
+
+impl Shooter<'_> {
+    /// Meters a setup, if any of its shots asks for it. Trial photographs stay on the card, and no log names them.
+    pub(super) fn meter(
+        &mut self,
+        group: &[&PlannedShot],
+        setup: &Setup,
+        choices: &Choices,
+        journal: &mut Journal,
+    ) -> Result<Option<Metered>, Error> {
+        let Some(first) = group.iter().find(|s| s.metered.is_some()) else { return Ok(None) };
+        let Settings { f_number, iso, .. } = first.settings;
+        let mut metered = Metered { seconds: self.ask(|c| c.settings())?.shutter.seconds(), f_number, iso };
+        let mut tried: Option<Shutter> = None;
+        for _ in 0..MOST {
+            self.stop.check()?;
+            let settings = metered.within(&choices.shutter).resolve(&first.unstepped(), &choices.shutter)?.settings;
+            if tried.replace(settings.shutter) == Some(settings.shutter) {
+                break;
+            }
+            // Six stops at a time: black says no more.
+            let level = self.trial(settings, journal)?.max(GREY / 64.0);
+            let stops = (GREY / level).log2();
+            metered.seconds = settings.shutter.seconds() * stops.exp2();
+            if stops.abs() < NEAR {
+                break;
+            }
+        }
+        let words = format!("metered {setup}: {:.4} s at f/{f_number}, ISO {iso}", metered.seconds);
+        self.progress.note(&words);
+        Ok(Some(metered))
+    }
+
+    /// Takes a photograph that is none of the plan's, and answers the mean of its light, of what saturates.
+    fn trial(&mut self, settings: Settings, journal: &mut Journal) -> Result<f64, Error> {
+        let files = extensions(self.plan.camera.quality).len();
+        let mut failures = 0;
+        let release = loop {
+            self.set(settings)?;
+            match self.tether.once(|c| c.shoot(settings.shutter, files)) {
+                Ok(release) => break release,
+                Err(e) if passing(e.kind) && failures < 4 => {
+                    failures += 1;
+                    self.tether.reopen(&e, self.progress, self.stop)?;
+                }
+                Err(e) => return Err(crate::doctor::explain(e).into()),
+            }
+        };
+        journal.ignore(&release.files)?;
+        let mut level = None;
+        for file in &release.files {
+            level = level.or(self.level(file)?);
+        }
+        level.ok_or_else(|| Error::Failed("a trial photograph cannot be metered: it came without a picture".into()))
+    }
+
+    /// Fetches a file for a look; none where it shows nothing.
+    fn level(&mut self, file: &CardFile) -> Result<Option<f64>, Error> {
+        let path = self.fetch(file)?.0;
+        let bytes = std::fs::read(&path).map_err(manifests::Error::io(&path, "read"))?;
+        std::fs::remove_file(&path).map_err(manifests::Error::io(&path, "remove"))?;
+        let picture = qc::picture(&bytes, file.extension() == "nef").ok();
+        Ok(picture.map(|(picture, _)| qc::light(&picture)))
+    }
+}

@@ -1,0 +1,157 @@
+//! Sweeps that the camera itself takes part in: metered exposures and focus steps; and where their files go.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use capture::rehearsal::{Body, Model, Options, Pace};
+use manifests::session::Shot;
+use support::{Bench, capture, ending, text};
+
+fn body() -> Body {
+    Body::start(Options { pace: Pace::Fast, picture_size: (600, 400), ..Options::default() }).unwrap()
+}
+
+const METERED: &str = "version: 1
+name: metered
+scenes:
+  - { id: hall, place: indoor, light: bright }
+  - { id: cellar, place: indoor, light: dark }
+sweeps:
+  - { subject: background, stops: { steps: [-2, 0, 1] }, f_number: [5.6, 11], iso: [100, 400] }
+";
+
+#[test]
+fn stops_around_the_metered_exposure_follow_the_light() {
+    // The program moves the simulated set from scene to scene.
+    let bench = Bench::new(METERED);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    bench.assert_complete(24);
+    let shots = bench.shots();
+    let find = |scene: &str, step: &str, f: f64, iso: u32| -> &Shot {
+        let key = format!("{scene}/background/f{f}_metered{step}_iso{iso}/1");
+        shots.iter().find(|s| s.key == key).unwrap_or_else(|| panic!("no {key}"))
+    };
+    let stops = |a: &Shot, b: &Shot| (b.requested.shutter.seconds() / a.requested.shutter.seconds()).log2();
+    for scene in ["hall", "cellar"] {
+        let at = |step, f, iso| find(scene, step, f, iso);
+        let middle = at("+0", 5.6, 100);
+        assert!((stops(middle, at("-2", 5.6, 100)) + 2.0).abs() < 0.4);
+        assert!((stops(middle, at("+1", 5.6, 100)) - 1.0).abs() < 0.4);
+        // Two stops of f-number are four times as long, two of ISO a quarter.
+        assert!((stops(middle, at("+0", 11.0, 100)) - 2.0).abs() < 0.4);
+        assert!((stops(middle, at("+0", 5.6, 400)) + 2.0).abs() < 0.4);
+        for exposure in [middle, at("+0", 11.0, 100), at("+0", 11.0, 400)] {
+            let file = std::fs::read(exposure.files[0].path.under(&bench.session())).unwrap();
+            let level = mean_light(&file);
+            assert!((0.12..0.27).contains(&level), "{}: {level} of saturation", exposure.key);
+        }
+    }
+    assert!(bench.unplanned().is_empty(), "trial photographs are nobody's");
+    assert!(text(&output.stderr).contains("metered hall, background"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("metered cellar, background"), "{}", text(&output.stderr));
+}
+
+fn mean_light(jpeg: &[u8]) -> f64 {
+    let picture = image::load_from_memory(jpeg).unwrap().to_rgb8();
+    let linear = |v: u8| {
+        let v = f64::from(v) / 255.0;
+        if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+    };
+    let y = |p: &image::Rgb<u8>| 0.2126 * linear(p.0[0]) + 0.7152 * linear(p.0[1]) + 0.0722 * linear(p.0[2]);
+    picture.pixels().map(y).sum::<f64>() / f64::from(picture.width() * picture.height())
+}
+
+#[test]
+fn stops_around_a_given_speed_are_the_speeds_of_the_body() {
+    let plan =
+        METERED.replace("stops: { steps", "stops: { around: 1/60, steps").replace("[-2, 0, 1]", "[-2, -1, 0, 1, 2, 6]");
+    let bench = Bench::new(&plan);
+    let listed = capture().args(["plan", "--json", "--camera", "rehearsal"]).arg(bench.plan()).output().unwrap();
+    assert_eq!(listed.status.code(), Some(0), "{}", text(&listed.stderr));
+    let said = text(&listed.stdout);
+    for speed in ["1/250", "1/125", "1/60", "1/30", "1/15", "\"1\""] {
+        assert!(said.contains(speed), "no {speed} in {said}");
+    }
+    for (around, steps, clause) in [
+        ("1/60", "[0, 12]", "sweeps[0].stops.steps[1]: must be from -10 to 10 stops"),
+        ("4", "[10]", "sweeps[0].stops.steps[0]: asks for 4096.000 s: shutters have 1/8000 to 30 s"),
+        ("1/60", "[]", "sweeps[0].stops: lists no value"),
+    ] {
+        let text = plan.replace("[-2, -1, 0, 1, 2, 6]", steps).replace("1/60", around);
+        std::fs::write(bench.plan(), text).unwrap();
+        let (code, said) = ending(&capture().arg("plan").arg(bench.plan()).output().unwrap());
+        assert!(code == 2 && said.contains(clause), "{said}");
+    }
+}
+
+const FOCUS: &str = "version: 1
+name: focus
+scenes: [{ id: hall, place: indoor, light: bright }]
+sweeps:
+  - { subject: background, shutter: [1/250], f_number: [5.6], focus: [-300, -150, 0, 150, 300] }
+";
+
+#[test]
+fn focus_steps_are_what_the_pictures_show_and_the_lens_comes_back() {
+    let body = body();
+    let bench = Bench::on(FOCUS, &body);
+    let hands = body.operator();
+    hands.set_focal_length(50.0);
+    let focused = hands.focus();
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    bench.assert_complete(5);
+    let sharpness: BTreeMap<i32, f64> =
+        bench.shots().iter().map(|s| (s.requested.focus.unwrap(), s.quality.unwrap().sharpness)).collect();
+    assert!(sharpness[&0] > 1.2 * sharpness[&-150] && sharpness[&0] > 1.2 * sharpness[&150], "{sharpness:?}");
+    assert!(sharpness[&-150] > sharpness[&-300] && sharpness[&150] > sharpness[&300], "{sharpness:?}");
+    assert!((hands.focus() / focused - 1.0).abs() < 0.01, "{} m, not {focused} m", hands.focus());
+}
+
+#[test]
+fn a_sweep_beyond_the_ring_or_on_a_body_without_live_view_says_so() {
+    let beyond = Bench::new(&FOCUS.replace("-300", "-9000"));
+    let (code, said) = ending(&beyond.run());
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("the lens is at the end of its focus travel between +0 and -9000 motor steps"), "{said}");
+    let options = Options { pace: Pace::Fast, picture_size: (300, 200), model: Model::NoRaw, ..Options::default() };
+    let blind = Body::start(options).unwrap();
+    let bench = Bench::on(FOCUS, &blind);
+    let (code, said) = ending(&bench.run());
+    assert!(code == 1 || code == 2, "{said}");
+    assert!(said.lines().count() <= 3 && said.contains("live view"), "{said}");
+    assert!(bench.shots().is_empty());
+}
+
+#[test]
+fn files_are_named_as_the_plan_says() {
+    let plan = FOCUS.replace("scenes:", "naming: '{light}/{scene}-{subject}/{iso}_{shutter}_{focus}_{index}'\nscenes:");
+    let body = body();
+    let bench = Bench::on(&plan, &body);
+    body.operator().set_focal_length(50.0);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let names: Vec<String> = bench.shots().iter().map(|s| s.files[0].path.to_string()).collect();
+    assert_eq!(names[0], "shots/bright/hall-background/100_1-250_-300_0000.jpg");
+    assert_eq!(names[4], "shots/bright/hall-background/100_1-250_+300_0004.jpg");
+    let wrong = plan.replace("{index}", "{indx}");
+    std::fs::write(bench.plan(), wrong).unwrap();
+    let (code, said) = ending(&bench.run());
+    assert!(code == 2 && said.contains("plan.yaml:3:9: naming: there is no field `{indx}`"), "{said}");
+}
+
+#[test]
+fn a_plan_brings_its_hook_and_the_option_goes_before_it() {
+    let plan = "version: 1\nname: hooked\nhook: 'echo plan $CAPTURE_KEY >&2'\nscenes: [{ id: hall, place: indoor, light: \
+                bright }]\nsweeps: [{ subject: background, shutter: [1/60], f_number: [8] }]\n";
+    let bench = Bench::new(plan);
+    let said = text(&bench.run().stderr);
+    assert!(said.contains("plan hall/background/f8_1-60_iso100/1"), "{said}");
+    let mut bench = Bench::new(plan);
+    bench.extra = vec!["--hook".into(), "echo option >&2".into()];
+    let said = text(&bench.run().stderr);
+    assert!(said.contains("option") && !said.contains("plan hall"), "{said}");
+}

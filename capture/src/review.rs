@@ -28,7 +28,8 @@ const CLIPPED: f64 = 0.05;
 const BLACK: f64 = 0.9;
 /// A sharpness this many times below the median of its scene and subject is an outlier.
 const BLURRED: f64 = 8.0;
-
+/// Folder in a session for small pictures by the hash of their photograph: a second sheet of a session decodes nothing.
+const THUMBNAILS: &str = ".thumbnails";
 /// Luma of the black paper in a reflection shot from which something shines through or onto it.
 const PAPER: f64 = 0.2;
 
@@ -128,7 +129,7 @@ fn card(root: &Path, card: &Card<'_>) -> Markup {
             data-clipped=(figure(|q| q.clipped)) data-sharpness=(figure(|q| q.sharpness))
             data-subject=(if card.index.is_some() { subject.as_str() } else { "unplanned" }) data-scene=(scene)
         {
-            @match thumbnail(root, card.files, THUMBNAIL) {
+            @match kept_thumbnail(root, card.files) {
                 Some(jpeg) => img src=(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg))) alt=(card.key) loading="lazy" decoding="async";,
                 None => div class="none" { "no picture" },
             }
@@ -179,6 +180,23 @@ fn curves(histogram: &[[u16; 16]; 3]) -> Markup {
             }
         }
     }
+}
+
+/// [`thumbnail`] from the session's folder, where it is put when it is not there yet.
+fn kept_thumbnail(root: &Path, files: &[ShotFile]) -> Option<Vec<u8>> {
+    let file = files.first()?;
+    let kept = root.join(THUMBNAILS).join(format!("{}.jpg", file.blake3));
+    // A photograph that is gone or cut short since is shown as that, not as what it was.
+    let whole = std::fs::metadata(file.path.under(root)).is_ok_and(|m| m.len() == file.bytes);
+    if whole && let Ok(jpeg) = std::fs::read(&kept) {
+        return Some(jpeg);
+    }
+    let jpeg = thumbnail(root, files, THUMBNAIL)?;
+    // On a medium that cannot be written to, the sheet is made all the same.
+    if whole && std::fs::create_dir_all(root.join(THUMBNAILS)).is_ok() {
+        let _ = write_atomic(&kept, &jpeg);
+    }
+    Some(jpeg)
 }
 
 /// A small JPEG of a photograph, `width` pixels wide; none where its file cannot be read or shown.

@@ -5,6 +5,7 @@ mod support;
 
 use std::{io::Write, os::unix::fs::PermissionsExt, process::Stdio};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use support::{Bench, PLAN, SHOTS, capture, ending, text, verify};
 
 #[test]
@@ -47,6 +48,21 @@ fn a_session_is_shot_verified_reviewed_and_not_shot_twice() {
     let html = std::fs::read_to_string(&page).unwrap();
     assert_eq!(html.matches("data:image/jpeg;base64,").count(), SHOTS);
     assert!(!html.contains("http://") && !html.contains("https://"), "the page needs nothing from elsewhere");
+
+    // The second sheet decodes nothing that it kept, and a photograph that is gone since is not shown.
+    let kept = bench.session().join(".thumbnails");
+    assert_eq!(std::fs::read_dir(&kept).unwrap().count(), SHOTS);
+    let marked = std::fs::read(kept.join(format!("{}.jpg", shots[1].files[0].blake3))).unwrap();
+    std::fs::write(kept.join(format!("{}.jpg", shots[0].files[0].blake3)), &marked).unwrap();
+    std::fs::rename(shots[2].files[0].path.under(&bench.session()), bench.folder.path().join("away")).unwrap();
+    let review = capture().args(["review", "--json"]).arg(bench.session()).arg("--out").arg(&page).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&review.stdout).unwrap();
+    assert_eq!((&said["shots"], &said["unplanned"]), (&SHOTS.into(), &0.into()));
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(html.matches("data:image/jpeg;base64,").count(), SHOTS - 1);
+    assert_eq!(html.matches(&STANDARD.encode(&marked)).count(), 2, "a kept picture was not used");
+    std::fs::rename(bench.folder.path().join("away"), shots[2].files[0].path.under(&bench.session())).unwrap();
+    assert_eq!(ending(&verify(&bench.session())).0, 0, "small pictures are no photographs");
 
     let coverage = capture().args(["coverage", "--json"]).arg(bench.session()).output().unwrap();
     let counts: serde_json::Value = serde_json::from_slice(&coverage.stdout).unwrap();

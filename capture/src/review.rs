@@ -176,6 +176,7 @@ fn curves(histogram: &[[u16; 16]; 3]) -> Markup {
     html! {
         svg viewBox="0 0 60 20" preserveAspectRatio="none" {
             @for (counts, colour) in histogram.iter().zip(["#c22", "#292", "#22c"]) {
+                // Closed: an open one would hold the next as its child, which nobody draws.
                 polyline points=(points(counts)) stroke=(colour) {}
             }
         }

@@ -47,6 +47,11 @@ fn a_session_is_shot_verified_reviewed_and_not_shot_twice() {
     assert_eq!(review.status.code(), Some(0), "{}", text(&review.stderr));
     let html = std::fs::read_to_string(&page).unwrap();
     assert_eq!(html.matches("data:image/jpeg;base64,").count(), SHOTS);
+    assert_eq!(
+        html.matches("</polyline><polyline").count(),
+        2 * SHOTS,
+        "three channels side by side in each histogram"
+    );
     assert!(!html.contains("http://") && !html.contains("https://"), "the page needs nothing from elsewhere");
 
     // The second sheet decodes nothing that it kept, and a photograph that is gone since is not shown.

@@ -119,5 +119,8 @@ fn anyones_data_set_is_checked_for_pictures_in_two_splits() {
     assert!(code == 2 && said.contains("each split needs a folder here"), "{said}");
     std::fs::write(bench.path("theirs/test/blended/20.png"), b"rubbish").unwrap();
     let (code, said) = told(&bench.run(&["check", "theirs"]));
-    assert!(code == 2 && said.contains("test/blended/20.png: is no JPEG, PNG, TIFF or WebP picture"), "{said}");
+    assert!(
+        code == 2 && said.contains("test/blended/20.png: is no JPEG, PNG, TIFF, WebP, NEF or DNG picture"),
+        "{said}"
+    );
 }

@@ -25,10 +25,12 @@ mod pointwise;
 mod product;
 mod real;
 mod scalar;
+mod scratch;
 mod simd;
 mod similarity;
 mod sobel;
 mod statistic;
+mod winograd;
 
 pub use backward::backward;
 pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};

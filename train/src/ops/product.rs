@@ -4,7 +4,6 @@
 //! runs the tile kernel over it. How the work is cut depends on the shapes alone and every sum is added in one order, so
 //! results do not depend on the number of threads.
 
-use std::cell::RefCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -12,6 +11,7 @@ use rayon::prelude::*;
 use super::kernel::{DEPTH, Kernels, MAX_TILE, ROW};
 use super::patches::{Patches, Run, SLACK};
 use super::real::{Real, uninit};
+use super::scratch::{Shared, with_scratch};
 
 /// Panels of output pixels of one task.
 const PANELS: usize = 16;
@@ -39,48 +39,8 @@ impl<T: Real> Rows<T> for Matrix<'_, T> {
     }
 }
 
-/// A pointer that tasks writing disjoint parts may share.
-#[derive(Clone, Copy)]
-struct Shared<T>(*mut T);
-// SAFETY: every user writes a region no other task touches.
-unsafe impl<T> Send for Shared<T> {}
-// SAFETY: as above.
-unsafe impl<T> Sync for Shared<T> {}
-impl<T> Shared<T> {
-    fn get(&self) -> *mut T {
-        self.0
-    }
-}
-
-/// One cache line, for the alignment of scratch memory.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u64; 8]);
-
-thread_local! {
-    static SCRATCH: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Runs `f` with this thread's scratch memory, three parts of the given lengths whose contents are arbitrary.
-fn with_scratch<T: Real, R>(lengths: [usize; 3], f: impl FnOnce([&mut [T]; 3]) -> R) -> R {
-    let lines = |values: usize| (values * size_of::<T>()).div_ceil(size_of::<Line>());
-    SCRATCH.with_borrow_mut(|scratch| {
-        let needed = lengths.iter().map(|n| lines(*n)).sum();
-        if scratch.len() < needed {
-            scratch.resize(needed, Line([0; 8]));
-        }
-        let (first, rest) = scratch.split_at_mut(lines(lengths[0]));
-        let (second, third) = rest.split_at_mut(lines(lengths[1]));
-        let part = |part: &mut [Line], n: usize| {
-            // SAFETY: the lines hold at least n values, any bits of which are an f32 or f64; each part is borrowed once.
-            unsafe { std::slice::from_raw_parts_mut(part.as_mut_ptr().cast::<T>(), n) }
-        };
-        f([part(first, lengths[0]), part(second, lengths[1]), part(third, lengths[2])])
-    })
-}
-
 /// Cuts `range` into tiles of nearly equal height, at most `most` each.
-fn tiles(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn tiles(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let (len, start) = (range.len(), range.start);
     let count = len.div_ceil(most).max(1);
     (0..count).map(move |i| start + i * len / count..start + (i + 1) * len / count)
@@ -311,7 +271,7 @@ fn pack_transposed<T: Real>(
 ///
 /// # Safety
 /// The pointers must be valid for both matrices, which must not overlap.
-unsafe fn transpose<T: Real>((rows, columns): (usize, usize), from: (*const T, usize), to: (*mut T, usize)) {
+pub(super) unsafe fn transpose<T: Real>((rows, columns): (usize, usize), from: (*const T, usize), to: (*mut T, usize)) {
     const SIDE: usize = 16;
     for r in (0..rows).step_by(SIDE) {
         for c in (0..columns).step_by(SIDE) {

@@ -33,6 +33,42 @@ fn avx2<A, R>(f: impl FnOnce(A) -> R, arguments: A) -> R {
     f(arguments)
 }
 
+/// A loop over a few arrays that is too long for [`wide`]: a function that it is handed may stay a function of its own,
+/// with the build's instructions. A method that is called by its name does not.
+pub(super) trait Loop<S> {
+    /// Marked `#[inline(always)]`.
+    fn run(self);
+}
+
+/// Runs a loop compiled for the widest vectors that the processor has, as [`wide`] does.
+#[inline]
+pub(super) fn wide_loop<S, L: Loop<S>>(l: L) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+            // SAFETY: the features were just detected.
+            return unsafe { loop_avx512(l) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the features were just detected.
+            return unsafe { loop_avx2(l) };
+        }
+    }
+    l.run();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx2")]
+fn loop_avx512<S, L: Loop<S>>(l: L) {
+    l.run();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn loop_avx2<S, L: Loop<S>>(l: L) {
+    l.run();
+}
+
 /// Transposes a block of 16 x 16 values; false, having done nothing, without AVX-512.
 ///
 /// # Safety

@@ -7,3 +7,4 @@ mod hostile;
 mod optim;
 mod shapes;
 mod support;
+mod wide;

@@ -1,6 +1,6 @@
 //! Random tensors and comparisons.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -25,4 +25,13 @@ pub(crate) fn error(found: &Tensor, expected: &Tensor) -> f64 {
     // The comparison is written so that NaN counts as an infinite error.
     let off = |a: f64, b: f64| if a == b { 0.0 } else { (a - b).abs() / scale };
     found.iter().zip(&expected).map(|(a, b)| off(*a, *b)).fold(0.0, |m, v| if v <= m { m } else { v })
+}
+
+/// Result and gradients (under random weights) of an operation on two arguments.
+pub(crate) fn run(x: &Tensor, w: &Tensor, op: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> [Tensor; 3] {
+    let (x, w) = (Var::from_tensor(x).unwrap(), Var::from_tensor(w).unwrap());
+    let y = op(&x, &w).unwrap();
+    let weights = random(9, y.dims()).to_dtype(y.dtype()).unwrap();
+    let gradients = (&y * weights).unwrap().sum_all().unwrap().backward().unwrap();
+    [y.detach(), gradients.get(&x).unwrap().clone(), gradients.get(&w).unwrap().clone()]
 }

@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use super::Geometry;
 use crate::ops::patches::{Images, Patches, conv_taps};
 use crate::ops::product::{self, Matrix, Rows};
-use crate::ops::real::{Real, slice, stored};
+use crate::ops::real::{Real, slice, stored, uninit};
 use crate::ops::simd::wide;
+use crate::ops::winograd::{self, F4x3, Order};
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
 
@@ -24,9 +25,32 @@ pub(super) fn forward<T: Real>(
     bias: Option<Stored<'_>>,
 ) -> Result<(CpuStorage, Shape)> {
     let bias = bias.map(|(bias, layout)| slice::<T>(bias, layout)).transpose()?;
-    let filters = Matrix(slice::<T>(w.0, w.1)?, d.c * d.kh * d.kw);
-    let y = product::forward(&filters, d.out, bias, &patches(d, slice::<T>(x.0, x.1)?));
+    let (x, w) = (slice::<T>(x.0, x.1)?, slice::<T>(w.0, w.1)?);
+    let y = if fast(d, x, w) {
+        winograd::forward::<F4x3, T>(&planes(d, x), w, &order(d), d.out, bias)
+    } else {
+        product::forward(&Matrix(w, d.c * d.kh * d.kw), d.out, bias, &patches(d, x))
+    };
     Ok(stored(y, (d.n, d.out, d.out_h(), d.out_w())))
+}
+
+/// Whether a product of x or the gradient with these values goes through transformed tiles.
+fn fast<T: Real>(d: Geometry, a: &[T], b: &[T]) -> bool {
+    (d.kh, d.kw) == (3, 3)
+        && winograd::pays::<F4x3, T>(d.n, d.c, d.out, (d.out_h(), d.out_w()))
+        && winograd::tame(a)
+        && winograd::tame(b)
+}
+
+fn planes<T: Real>(d: Geometry, x: &[T]) -> winograd::Planes<'_, T, impl Fn(usize) -> (isize, isize) + Sync> {
+    let corner = -(d.padding as isize);
+    let (samples, planes, out) = (d.n, d.c, (d.out_h(), d.out_w()));
+    winograd::Planes { data: x, samples, planes, height: d.h, width: d.w, origin: move |_| (corner, corner), out }
+}
+
+/// The order of the filters themselves.
+fn order(d: Geometry) -> Order {
+    Order { row: 9 * d.c, plane: 9, taps: vec![std::array::from_fn(|tap| tap)] }
 }
 
 /// Filters with input and output channels exchanged: row `i` is (output channel, tap).
@@ -58,11 +82,19 @@ impl<T: Real> Rows<T> for Exchanged<'_, T> {
 
 /// Filter tap (ky, kx) took x at y + ky - padding to the result at y; so x at y gets `g` at y + padding - ky back.
 pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
-    let filters = Exchanged { filters: slice::<T>(w.0, w.1)?, channels: d.c, area: d.kh * d.kw };
+    let (data, w) = (slice::<T>(g.0, g.1)?, slice::<T>(w.0, w.1)?);
+    if fast(d, data, w) {
+        // A convolution of the gradient by the filters turned round.
+        let corner = d.padding as isize - 2;
+        let (height, width, origin) = (d.out_h(), d.out_w(), |_| (corner, corner));
+        let planes = winograd::Planes { data, samples: d.n, planes: d.out, height, width, origin, out: (d.h, d.w) };
+        let order = Order { row: 9, plane: 9 * d.c, taps: vec![std::array::from_fn(|tap| 8 - tap)] };
+        return Ok(stored(winograd::forward::<F4x3, T>(&planes, w, &order, d.c, None), (d.n, d.c, d.h, d.w)));
+    }
+    let filters = Exchanged { filters: w, channels: d.c, area: d.kh * d.kw };
     let padding = d.padding as isize;
     let mut taps = conv_taps(d.out, d.kh, d.kw, padding, padding);
     taps.iter_mut().for_each(|tap| (tap.dy, tap.dx) = (-tap.dy, -tap.dx));
-    let data = slice::<T>(g.0, g.1)?;
     let images = Images { data, samples: d.n, planes: d.out, height: d.out_h(), width: d.out_w() };
     let patches = Patches::new(images, (d.h, d.w), taps);
     Ok(stored(product::forward(&filters, d.c, None, &patches), (d.n, d.c, d.h, d.w)))
@@ -91,6 +123,13 @@ pub(super) fn bias_gradient<T: Real>(g: Stored<'_>) -> Result<(CpuStorage, Shape
 }
 
 pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
-    let gw = product::filter_gradient(slice::<T>(g.0, g.1)?, d.out, &patches(d, slice::<T>(x.0, x.1)?));
+    let (g, x) = (slice::<T>(g.0, g.1)?, slice::<T>(x.0, x.1)?);
+    let gw = if fast(d, g, x) {
+        let mut gw = uninit(d.out * d.c * 9);
+        winograd::filter_gradient::<F4x3, T>(&planes(d, x), g, &order(d), d.out, &mut gw);
+        gw
+    } else {
+        product::filter_gradient(g, d.out, &patches(d, x))
+    };
     Ok(stored(gw, (d.out, d.c, d.kh, d.kw)))
 }

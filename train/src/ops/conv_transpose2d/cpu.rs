@@ -11,6 +11,7 @@ use crate::ops::patches::{Images, Patches, Tap};
 use crate::ops::product::{self, Matrix};
 use crate::ops::real::{Real, slice, stored, uninit};
 use crate::ops::simd::wide;
+use crate::ops::winograd::{self, F3x2, Order, Planes};
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
 
@@ -19,11 +20,20 @@ const PHASES: [[(isize, usize); 2]; 2] = [[(-1, 3), (0, 1)], [(0, 2), (1, 0)]];
 
 pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (x, w) = (slice::<T>(x.0, x.1)?, slice::<T>(w.0, w.1)?);
-    let filters = phase_filters(d, w);
+    let fast = fast(d, d.c, d.out, x, w);
+    let filters = if fast { Vec::new() } else { phase_filters(d, w) };
     let area = (d.h * d.w).max(1);
     let mut y = uninit(d.n * d.out * 4 * d.h * d.w);
     for a in 0..2 {
         let [even, odd] = [0, 1].map(|b| {
+            if fast {
+                let (samples, planes, height, width) = (d.n, d.c, d.h, d.w);
+                let origin = |_| (PHASES[a][0].0, PHASES[b][0].0);
+                let planes = Planes { data: x, samples, planes, height, width, origin, out: (d.h, d.w) };
+                let tap = |k: usize| PHASES[a][k / 2 % 2].1 * 4 + PHASES[b][k % 2].1;
+                let order = Order { row: 16, plane: 16 * d.out, taps: vec![std::array::from_fn(tap)] };
+                return winograd::forward::<F3x2, T>(&planes, w, &order, d.out, None);
+            }
             let pairs = |k: usize| (PHASES[a][k / 2], PHASES[b][k % 2]);
             let tap = |t: usize| (t / 4, pairs(t % 4));
             let taps = (0..4 * d.c).map(tap).map(|(plane, ((dy, _), (dx, _)))| Tap { plane, dy, dx }).collect();
@@ -40,6 +50,11 @@ pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Res
         });
     }
     Ok(stored(y, (d.n, d.out, 2 * d.h, 2 * d.w)))
+}
+
+/// Whether a product of x or the gradient with these values, `planes` planes to `rows`, goes through transformed tiles.
+fn fast<T: Real>(d: Geometry, planes: usize, rows: usize, a: &[T], b: &[T]) -> bool {
+    winograd::pays::<F3x2, T>(d.n, planes, rows, (d.h, d.w)) && winograd::tame(a) && winograd::tame(b)
 }
 
 #[inline(always)]
@@ -102,14 +117,40 @@ fn gradient_patches<T: Real>(d: Geometry, split: &[T]) -> Patches<'_, T> {
     Patches::new(images, (d.h, d.w), taps)
 }
 
+/// Where a filter starts in each plane.
+type Origin = fn(usize) -> (isize, isize);
+
+/// The split gradient's planes and the order of the filters under them: each phase sees its own 2 x 2 taps.
+fn gradient_planes<T: Real>(d: Geometry, split: &[T]) -> (Planes<'_, T, Origin>, Order) {
+    // The forward pass's shifts backwards: the last one is the first to be seen.
+    let origin: Origin = |plane| (-PHASES[plane % 4 / 2][1].0, -PHASES[plane % 2][1].0);
+    let tap = |phase: usize, k: usize| PHASES[phase / 2][1 - k / 2 % 2].1 * 4 + PHASES[phase % 2][1 - k % 2].1;
+    let taps = (0..4).map(|phase| std::array::from_fn(|k| tap(phase, k))).collect();
+    let (samples, planes, out) = (d.n, 4 * d.out, (d.h, d.w));
+    let planes = Planes { data: split, samples, planes, height: d.h, width: d.w, origin, out };
+    (planes, Order { row: 16 * d.out, plane: 16, taps })
+}
+
 pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
-    let split = split_phases(d, slice::<T>(g.0, g.1)?);
-    let gx = product::forward(&Matrix(slice::<T>(w.0, w.1)?, d.out * 16), d.c, None, &gradient_patches(d, &split));
+    let (split, w) = (split_phases(d, slice::<T>(g.0, g.1)?), slice::<T>(w.0, w.1)?);
+    let gx = if fast(d, 4 * d.out, d.c, &split, w) {
+        let (planes, order) = gradient_planes(d, &split);
+        winograd::forward::<F3x2, T>(&planes, w, &order, d.c, None)
+    } else {
+        product::forward(&Matrix(w, d.out * 16), d.c, None, &gradient_patches(d, &split))
+    };
     Ok(stored(gx, (d.n, d.c, d.h, d.w)))
 }
 
 pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
-    let split = split_phases(d, slice::<T>(g.0, g.1)?);
-    let gw = product::filter_gradient(slice::<T>(x.0, x.1)?, d.c, &gradient_patches(d, &split));
+    let (split, x) = (split_phases(d, slice::<T>(g.0, g.1)?), slice::<T>(x.0, x.1)?);
+    let gw = if fast(d, 4 * d.out, d.c, &split, x) {
+        let (planes, order) = gradient_planes(d, &split);
+        let mut gw = uninit(d.c * d.out * 16);
+        winograd::filter_gradient::<F3x2, T>(&planes, x, &order, d.c, &mut gw);
+        gw
+    } else {
+        product::filter_gradient(x, d.c, &gradient_patches(d, &split))
+    };
     Ok(stored(gw, (d.c, d.out, 4, 4)))
 }

@@ -41,8 +41,7 @@ pub(in crate::ops) fn filter_gradient<S: Scheme, T: Real>(
     let shares: Vec<Range<usize>> = tiles(0..channels, ROWS).collect();
     // The sums of all tasks where there are several passes; one pass keeps them in the tasks' own memory.
     let passes = tiles_.div_ceil(DEPTH);
-    let mut sums: Vec<T> =
-        if passes > 1 { uninit(S::PRODUCTS * channels * panels * width + PANEL) } else { Vec::new() };
+    let mut sums: Vec<T> = if passes > 1 { uninit(S::PRODUCTS * channels * panels * width) } else { Vec::new() };
     let (out, sums) = (Shared(out.as_mut_ptr()), Shared(sums.as_mut_ptr()));
     for pass in 0..passes {
         let first = pass * DEPTH;
@@ -81,7 +80,7 @@ pub(in crate::ops) fn filter_gradient<S: Scheme, T: Real>(
                 }
             };
             if passes == 1 {
-                let len = S::PRODUCTS * mine.len() * width + PANEL;
+                let len = S::PRODUCTS * mine.len() * width;
                 return with_scratch([len, 0, 0], |[own, ..]: [&mut [T]; 3]| {
                     sum.run::<S>(own.as_mut_ptr());
                     finish(own.as_ptr());
@@ -235,12 +234,15 @@ impl<S: Scheme, T: Real> Loop<S> for Taps<'_, T> {
         const LANES: usize = 16;
         let Self { sums, product, order, plane, rows, out } = self;
         for low in (0..rows.len()).step_by(LANES) {
+            let count = LANES.min(T::kernels().width - low);
             let mut columns = [[[T::ZERO; LANES]; 6]; 3];
             for j in 0..S::SIDE {
                 let mut u = [[T::ZERO; LANES]; 6];
                 for (i, u) in u.iter_mut().enumerate().take(S::SIDE) {
-                    // SAFETY: the caller holds all products of a panel, and the next plane's or its slack.
-                    *u = unsafe { sums.add((i * S::SIDE + j) * product + low).cast::<[T; LANES]>().read_unaligned() };
+                    // SAFETY: the caller holds all products of a panel.
+                    let from =
+                        unsafe { std::slice::from_raw_parts(sums.add((i * S::SIDE + j) * product + low), count) };
+                    u[..count].copy_from_slice(from);
                 }
                 for m in 0..LANES {
                     let g = S::filter_adjoint(std::array::from_fn(|i| u[i][m]));

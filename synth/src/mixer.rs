@@ -174,7 +174,7 @@ impl Mixer {
     fn attempt(&self, index: u64, split: Split, attempt: u64) -> Drawn {
         let recipe = &self.dataset.recipe;
         let [backgrounds, reflections] = &self.by_split[split as usize];
-        let choices = Choices { backgrounds, reflections, sizes: recipe.sizes.len() };
+        let choices = Choices { backgrounds, reflections, sizes: &recipe.sizes };
         draw(recipe.seed, index, attempt, choices, &self.model)
     }
 

@@ -37,6 +37,10 @@ fn an_empty_folder_names_recipe_line_and_folder() {
     );
 }
 
+const LENS: &str = "{f_number: [4, 8], focal_length_mm: [50, 85], focus_m: [0.7, 2], reflected_m: [1, 10]}";
+const GLASS: &str = "{thickness_mm: [3, 10], angle_degrees: [20, 45], field_width_mm: [400, 900], absorption_per_m: [4, 32], \
+                     fresnel: {view_degrees: [30, 60]}}";
+
 #[test]
 fn keys_ranges_and_versions() {
     let bench = Bench::new(4, SMALL);
@@ -45,6 +49,14 @@ fn keys_ranges_and_versions() {
         ("mix: {alpha: [1, 0.8]}", "the range [1, 0.8] is reversed: write [0.8, 1]"),
         ("splits: {train: 0.5, validation: 0.1, test: 0.1}", "must sum to 1"),
         ("sizes: [0x32]", "is not a size"),
+        ("mix: {light: camera}", "mix.light: camera needs the camera's curve"),
+        ("mix: {camera_curve: [[0, 0], [1, 1]]}", "mix.camera_curve: is used with `light: camera` only"),
+        ("mix: {light: camera, camera_curve: [[0, 0], [0.6, 0.4], [0.5, 0.5], [1, 1]]}", "must rise in both numbers"),
+        (&format!("mix: {{blur_sigma: [1, 2], aperture: {LENS}}}"), "mix.blur_sigma: the aperture says how far"),
+        (&format!("mix: {{aperture: {}}}", LENS.replace("[50, 85]", "[50, 850]")), "at least twice the focal length"),
+        (&format!("mix: {{aperture: {}}}", LENS.replace("[4, 8]", "[0.7, 8]")), "85 mm at f/0.7, focused at"),
+        (&format!("mix: {{ghost: {}}}", GLASS.replace("[20, 45]", "[20, 70]")), "would look past the glass"),
+        ("mix: {attenuation: {least: [0.5, 0.8], cells: 0}}", "mix.attenuation.cells: must be from 1 to 32"),
     ] {
         bench.recipe(4, more);
         let said = refused(&bench);

@@ -1,6 +1,6 @@
 //! Rebuilds one sample from its line and its two photographs, and compares it with what is on the disk.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use manifests::{
     Digest,
@@ -53,7 +53,8 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
     let background = read(Layer::Background, &dataset.backgrounds, sample.drawn.background)?;
     let reflection = read(Layer::Reflection, &dataset.reflections, sample.drawn.reflection)?;
     let drawn = sample.drawn.clone();
-    let rebuilt = combine(index, sample.split, drawn, background, reflection, &dataset.recipe, &model)?;
+    let rebuilt =
+        combine(index, sample.split, drawn, Cow::Owned(background), Cow::Owned(reflection), &dataset.recipe, &model)?;
     compare(&sample.mixture, &rebuilt.mixture)?;
     compare(&sample.background, &rebuilt.background)?;
     compare(&sample.reflection, &rebuilt.reflection)?;

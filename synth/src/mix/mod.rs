@@ -41,12 +41,28 @@ pub(crate) struct Mixed {
     pub(crate) quality: SampleQuality,
 }
 
-/// Mixes two equally large pictures and turns the outcome. Turns and flips come last, so that the optics know which way
-/// is up.
-pub(crate) fn mix(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, seed: Seed, index: u64) -> Mixed {
+/// Mixes two pictures, equally large once the reflection is turned by `across` quarters, and turns the outcome. Turns and
+/// flips come last, so that the optics know which way is up.
+pub(crate) fn mix(
+    background: &Rgb8,
+    reflection: &Rgb8,
+    across: u8,
+    drawn: &Drawn,
+    model: &Model,
+    seed: Seed,
+    index: u64,
+) -> Mixed {
     if plain(drawn, model) {
-        return weigh::weigh(background, reflection, drawn);
+        return weigh::weigh(background, reflection, across, drawn);
     }
+    let upright;
+    let reflection = match across {
+        0 => reflection,
+        _ => {
+            upright = reflection.clone().turned(across, false);
+            &upright
+        }
+    };
     let layers = expose(background, reflection, drawn, model, seed, index);
     let quality = Figures::of(&layers.reflection, reflection);
     let turn = |picture| turned(picture, drawn);

@@ -189,6 +189,43 @@ fn every_kind_of_png_and_exif_orientation() {
 }
 
 #[test]
+fn photographs_smaller_than_the_sample_are_enlarged_and_counted() {
+    let bench = Bench::new(6, "sizes: [48x64]\nsplits: {train: 1, validation: 0, test: 0}");
+    picture(70, 20, 12).save(bench.path("behind/small.png")).unwrap();
+    picture(71, 1, 1).save(bench.path("behind/speck.png")).unwrap();
+    let said = done(bench.build("out", &[]));
+    assert!(said.contains("2 photographs are smaller than the largest sample and were enlarged"), "{said}");
+    let reader = synth::dataset::open(&bench.path("out")).unwrap();
+    for (i, sample) in reader.samples.iter().enumerate() {
+        let mixture = image::open(reader.paths(i).mixture).unwrap();
+        assert_eq!((mixture.height(), mixture.width()), (sample.size.height, sample.size.width));
+    }
+    done(bench.run(&["verify", "out"]));
+}
+
+/// Lines may come from anybody: numbers that would take all memory are a sentence.
+#[test]
+fn a_line_with_numbers_that_nobody_drew_is_told() {
+    let bench = Bench::new(3, SMALL);
+    done(bench.build("out", &[]));
+    let file = bench.path("out/samples.jsonl");
+    let sound = std::fs::read_to_string(&file).unwrap();
+    let first = |with: &str| sound.replacen("\"blur_sigma\":0.0", with, 1);
+    for (line, clause) in [
+        (first("\"blur_sigma\":1e300"), "`blur_sigma` is beyond what any recipe draws"),
+        (first("\"blur_sigma\":0.0,\"defocus_radius\":100000"), "`defocus_radius` is beyond"),
+        (first("\"blur_sigma\":0.0,\"background_window\":{\"zoom\":0,\"top\":0,\"left\":0}"), "a window's `zoom` is"),
+        (sound.replacen("\"quarter_turns\":", "\"quarter_turns\":25", 1), "`quarter_turns` is beyond"),
+    ] {
+        assert_ne!(line, sound);
+        std::fs::write(&file, line).unwrap();
+        let (code, said) = told(&bench.run(&["replay", "out", "0"]));
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("out/samples.jsonl:1: ") && said.contains(clause), "{said}");
+    }
+}
+
+#[test]
 fn another_recipe_or_source_is_refused_by_name() {
     let bench = Bench::new(6, SMALL);
     done(bench.build("out", &[]));

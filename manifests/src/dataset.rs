@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Manifest, RelPath, Size, recipe::Recipe};
+use crate::{Digest, Manifest, RelPath, Seed, Size, recipe::Recipe};
 
 /// File name of [`Dataset`] in a data set's folder.
 pub const DATASET_FILE: &str = "dataset.yaml";
@@ -180,6 +180,37 @@ pub struct Drawn {
     /// The sensor's noise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<DrawnNoise>,
+    /// The lens that `defocus_radius` or `blur_sigma` come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aperture: Option<DrawnAperture>,
+    /// The mask on the reflection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attenuation: Option<DrawnAttenuation>,
+}
+
+/// A lens as one sample has it: a point that is out of focus becomes a disc of diameter
+/// f^2 |reflected - focus| / (N reflected (focus - f)) on the sensor.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrawnAperture {
+    /// F-number N.
+    pub f_number: f64,
+    /// Focal length f in millimetres.
+    pub focal_length_mm: f64,
+    /// Distance in metres of what is in focus.
+    pub focus_m: f64,
+    /// Distance in metres that light travels from what is reflected.
+    pub reflected_m: f64,
+}
+
+/// A smooth mask as one sample has it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrawnAttenuation {
+    /// The least value that it may have.
+    pub least: f64,
+    /// What its grid's values are drawn with.
+    pub seed: Seed,
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -198,6 +229,9 @@ pub struct DrawnGhost {
     pub field_width_mm: f64,
     /// Absorption coefficient per metre.
     pub absorption_per_m: f64,
+    /// Angle in degrees that the long side covers, where the glass differs over the picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_degrees: Option<f64>,
 }
 
 /// A sensor's noise as one sample has it: variance gain v + read^2 at value v in [0, 1].

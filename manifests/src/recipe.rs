@@ -1,7 +1,11 @@
 //! `recipe.yaml`: how a data set is mixed; `synth` reads it, and `train` when it mixes online.
 
+mod mix;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use mix::{Aperture, Attenuation, Clipping, Encoding, Excess, Formation, Fresnel, Ghost, Kernel, Mix, Noise};
 
 use crate::{
     CheckError, Interval, Manifest, Name, Seed, Size, Unit,
@@ -71,143 +75,6 @@ pub enum Preset {
     Zhang,
     /// DSRNet (Hu and Guo, ICCV 2023): alpha B + beta R - alpha beta B R, blur sigma 2 to 5.
     Dsrnet,
-}
-
-/// What differs from the preset.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mix {
-    /// Range of alpha, the background's weight, within [0, 2].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<Interval>,
-    /// Range of beta, the reflection's weight, within [0, 2].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub beta: Option<Interval>,
-    /// Instead of ranges, pairs [alpha, beta] to choose from, each weight within [0, 2].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pairs: Option<Vec<[f64; 2]>>,
-    /// Whether alpha is 1 - beta.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub complement: Option<bool>,
-    /// How the weighted layers combine.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub formation: Option<Formation>,
-    /// In which values the layers combine.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub light: Option<Encoding>,
-    /// Range of the standard deviation in pixels of a Gaussian blur of the reflection, within [0, 20].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blur_sigma: Option<Interval>,
-    /// Range of the radius in pixels of a disc that the reflection is defocused by, within [0, 20].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub defocus_radius: Option<Interval>,
-    /// The second surface of the glass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ghost: Option<Ghost>,
-    /// The mean excess over white, taken off the reflection before the weights.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub excess: Option<Excess>,
-    /// Whether a Gaussian vignette lies on the reflection (Zhang et al., CVPR 2018).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vignette: Option<bool>,
-    /// Range of scales, within [1, 8], at which a photograph covers the sample, which is a window of it. `[1, 1]`
-    /// cuts as little as the shape allows. Left out, photographs are used whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub zoom: Option<Interval>,
-    /// Whether each sample is turned by 0, 90, 180 or 270 degrees.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rotate: Option<bool>,
-    /// Probability of a horizontal flip.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flip: Option<Unit>,
-    /// Probability of a vertical flip.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub flip_vertical: Option<Unit>,
-    /// Range of the exposure in stops, of both layers after their weights, within [-8, 8].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exposure_ev: Option<Interval>,
-    /// The sensor's noise, in the values that layers combine in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub noise: Option<Noise>,
-    /// What becomes of values brighter than white.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clipping: Option<Clipping>,
-}
-
-/// A sensor's noise: variance gain v + read^2 at value v in [0, 1] (Foi et al., IEEE TIP 2008). Each layer has the shot
-/// noise of its own light and the background the read noise, so that I = B + R holds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Noise {
-    /// Range of the shot noise's variance at white, within [0, 0.1].
-    pub gain: Interval,
-    /// Range of the read noise's standard deviation, within [0, 0.2].
-    pub read: Interval,
-}
-
-/// What becomes of values brighter than white.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Clipping {
-    /// They are white, as on a sensor; how many is recorded.
-    Cut,
-    /// Both layers are dimmed until the brightest value is white.
-    Scale,
-}
-
-/// How the weighted layers combine, b = alpha B and r = beta R in [0, 1].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Formation {
-    /// b + r.
-    Additive,
-    /// b + r - b r, which never clips.
-    Screen,
-}
-
-/// What the numbers of a picture mean while layers combine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Encoding {
-    /// Display values, as files have them.
-    Display,
-    /// Light, display values to the power of 2.2.
-    Gamma22,
-    /// Light, through the curve of sRGB (IEC 61966-2-1).
-    Srgb,
-}
-
-/// Ghosting: the glass's second surface reflects once more, displaced and weaker.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Ghost {
-    /// Range of the glass's thickness in millimetres, within [0, 100].
-    pub thickness_mm: Interval,
-    /// Range of the angle of incidence in degrees, within [0, 89].
-    pub angle_degrees: Interval,
-    /// Range of the width in millimetres, at the reflected scene's depth, that a landscape picture covers, within
-    /// [1, 100000].
-    pub field_width_mm: Interval,
-    /// Refractive index, 1 to 3.
-    #[serde(default = "glass")]
-    pub refractive_index: f64,
-    /// Range of the absorption coefficient per metre, within [0, 1000].
-    pub absorption_per_m: Interval,
-}
-
-fn glass() -> f64 {
-    1.474
-}
-
-/// The mean excess over white, m, taken off the reflection: r = max(r - factor m, 0), m = mean of b + r where above 1,
-/// less 1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Excess {
-    /// Range of the factor, within [0, 4].
-    pub factor: Interval,
-    /// Whether each channel has its own mean.
-    pub per_channel: bool,
 }
 
 /// Where the two layers come from.
@@ -387,41 +254,5 @@ impl Manifest for Recipe {
             }
         }
         Ok(())
-    }
-}
-
-impl Mix {
-    fn check(&self) -> Result<(), CheckError> {
-        let fail = |key: &str, message: String| Err(CheckError::new(format!("mix.{key}"), message));
-        let ghost = self.ghost.as_ref();
-        for (key, range, low, high) in [
-            ("alpha", self.alpha, 0.0, 2.0),
-            ("beta", self.beta, 0.0, 2.0),
-            ("blur_sigma", self.blur_sigma, 0.0, 20.0),
-            ("defocus_radius", self.defocus_radius, 0.0, 20.0),
-            ("zoom", self.zoom, 1.0, 8.0),
-            ("exposure_ev", self.exposure_ev, -8.0, 8.0),
-            ("noise.gain", self.noise.map(|n| n.gain), 0.0, 0.1),
-            ("noise.read", self.noise.map(|n| n.read), 0.0, 0.2),
-            ("excess.factor", self.excess.map(|e| e.factor), 0.0, 4.0),
-            ("ghost.thickness_mm", ghost.map(|g| g.thickness_mm), 0.0, 100.0),
-            ("ghost.angle_degrees", ghost.map(|g| g.angle_degrees), 0.0, 89.0),
-            ("ghost.field_width_mm", ghost.map(|g| g.field_width_mm), 1.0, 100_000.0),
-            ("ghost.absorption_per_m", ghost.map(|g| g.absorption_per_m), 0.0, 1000.0),
-        ] {
-            if range.is_some_and(|r| r.low < low || r.high > high) {
-                return fail(key, format!("must lie within [{low}, {high}]"));
-            }
-        }
-        if ghost.is_some_and(|g| !(1.0..=3.0).contains(&g.refractive_index)) {
-            return fail("ghost.refractive_index", "must be from 1 to 3".into());
-        }
-        match &self.pairs {
-            Some(pairs) if pairs.is_empty() => fail("pairs", "lists no pair".into()),
-            Some(pairs) if pairs.iter().flatten().any(|w| !(0.0..=2.0).contains(w)) => {
-                fail("pairs", "each weight must lie within [0, 2]".into())
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -10,7 +10,8 @@
 //! `BENCH_BACKGROUNDS` and `BENCH_REFLECTIONS` name folders of your own to use instead, `BENCH_COUNT` another number of
 //! samples, `BENCH_TURNS` of turns, `BENCH_DIR` a folder to work in. The peer is called with `--backgrounds DIR
 //! --reflections DIR --out DIR --count N` and prints a line of JSON with `samples_per_s`. All take turns, so that
-//! whatever else the machine does touches all of them; what is printed are medians.
+//! whatever else the machine does touches all of them; what is printed are medians. Beside the time on the clock stands
+//! the processors' (user and system), which a busy machine stretches less.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark stops at whatever is wrong")]
 
 use std::{
@@ -49,22 +50,56 @@ fn main() {
             floor.push(job.floor());
             other.extend(peer.as_ref().map(|peer| job.peer(peer)));
         }
-        let rate = |rates: &mut Vec<f64>| {
-            rates.sort_by(f64::total_cmp);
-            rates[rates.len() / 2]
+        let median = |values: &mut Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
         };
-        let (cold, warm, floor) = (rate(&mut cold), rate(&mut warm), rate(&mut floor));
-        println!("{name}: {count} samples of 224x288 in PNG, medians of {turns} turns, samples a second");
-        println!("  synth, photographs read for the first time  {cold:8.1}");
-        println!("  synth, photographs in the cache             {warm:8.1}");
-        println!("  encoding the same PNGs alone                {floor:8.1}   {:.2} x the time of it", floor / warm);
-        if !other.is_empty() {
-            let other = rate(&mut other);
-            println!(
-                "  peer                                        {other:8.1}   synth is {:.1} times as fast",
-                cold / other
-            );
+        let rate = |turns: &[Took]| count as f64 / median(&mut turns.iter().map(|took| took.clock).collect());
+        let work =
+            |turns: &[Took]| 1000.0 / count as f64 * median(&mut turns.iter().map(|took| took.processors).collect());
+        println!("{name}: {count} samples of 224x288 in PNG, medians of {turns} turns");
+        println!("                                        samples a second   processors' ms a sample");
+        for (what, turns) in [
+            ("synth, photographs read for the first time", &cold),
+            ("synth, photographs in the cache", &warm),
+            ("encoding the same PNGs alone, the floor", &floor),
+        ] {
+            println!("  {what:<44}  {:8.1}   {:8.2}", rate(turns), work(turns));
         }
+        println!(
+            "  from the cache, times the floor               {:8.2}   {:8.2}",
+            rate(&floor) / rate(&warm),
+            work(&warm) / work(&floor)
+        );
+        if !other.is_empty() {
+            let other = median(&mut other);
+            println!("  peer                                          {other:8.1}");
+            println!("  synth, first time, times as fast as the peer  {:8.1}", rate(&cold) / other);
+        }
+    }
+}
+
+/// Seconds.
+struct Took {
+    clock: f64,
+    processors: f64,
+}
+
+impl Took {
+    /// Runs something that this process (`libc::RUSAGE_SELF`) or its children (`libc::RUSAGE_CHILDREN`) do.
+    fn of(whose: libc::c_int, work: impl FnOnce()) -> Self {
+        let spent = || {
+            // SAFETY: getrusage fills the structure that it is given; zeros are a valid one.
+            let usage = unsafe {
+                let mut usage = std::mem::zeroed::<libc::rusage>();
+                assert_eq!(libc::getrusage(whose, &raw mut usage), 0);
+                usage
+            };
+            [usage.ru_utime, usage.ru_stime].map(|t| t.tv_sec as f64 + t.tv_usec as f64 / 1e6).iter().sum::<f64>()
+        };
+        let (before, begun) = (spent(), Instant::now());
+        work();
+        Self { clock: begun.elapsed().as_secs_f64(), processors: spent() - before }
     }
 }
 
@@ -82,8 +117,8 @@ impl Job<'_> {
         self.home.join(format!("{}-{}", self.backgrounds.file_name().unwrap().display(), self.builds.get()))
     }
 
-    /// Builds anew as a user would; samples a second.
-    fn build(&self) -> f64 {
+    /// Builds anew as a user would.
+    fn build(&self) -> Took {
         // Always a new folder, and the ones before stay until the end: some file systems look over each file that was removed
         // in the last seconds when they create one.
         self.builds.set(self.builds.get() + 1);
@@ -96,22 +131,16 @@ impl Job<'_> {
             self.reflections.canonicalize().unwrap().display()
         );
         std::fs::write(&recipe, text).unwrap();
-        let begun = Instant::now();
-        let output = Command::new(env!("CARGO_BIN_EXE_synth"))
-            .arg("build")
-            .arg(&recipe)
-            .arg("--out")
-            .arg(&out)
-            .arg("--cache")
-            .arg(self.home.join("cache"))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        self.count as f64 / begun.elapsed().as_secs_f64()
+        let mut command = Command::new(env!("CARGO_BIN_EXE_synth"));
+        command.arg("build").arg(&recipe).arg("--out").arg(&out).arg("--cache").arg(self.home.join("cache"));
+        Took::of(libc::RUSAGE_CHILDREN, || {
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        })
     }
 
-    /// Encodes the pictures of the last build on every core; samples a second.
-    fn floor(&self) -> f64 {
+    /// Encodes the pictures of the last build on every core.
+    fn floor(&self) -> Took {
         let files = walkdir::WalkDir::new(self.out()).into_iter().map(|e| e.unwrap().into_path());
         let pictures: Vec<synth::Rgb8> = files
             .filter(|path| path.extension().is_some_and(|e| e == "png"))
@@ -120,19 +149,20 @@ impl Job<'_> {
             .collect();
         assert_eq!(pictures.len(), 3 * self.count);
         let (next, total) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let begun = Instant::now();
-        std::thread::scope(|scope| {
-            for _ in 0..std::thread::available_parallelism().unwrap().get() {
-                scope.spawn(|| {
-                    while let Some(picture) = pictures.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let bytes = synth::encode::png(picture).unwrap();
-                        total.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                    }
-                });
-            }
+        let took = Took::of(libc::RUSAGE_SELF, || {
+            std::thread::scope(|scope| {
+                for _ in 0..std::thread::available_parallelism().unwrap().get() {
+                    scope.spawn(|| {
+                        while let Some(picture) = pictures.get(next.fetch_add(1, Ordering::Relaxed)) {
+                            let bytes = synth::encode::png(picture).unwrap();
+                            total.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
         });
         assert!(total.into_inner() > 0);
-        self.count as f64 / begun.elapsed().as_secs_f64()
+        took
     }
 
     /// Runs the other program; samples a second, as it says.

@@ -83,7 +83,7 @@ pub(crate) fn decode_for(bytes: &[u8], enough: impl Fn(usize, usize) -> bool) ->
 
 /// Display values of linear light.
 fn shown(light: raw::Linear) -> Decoded {
-    let curve = Curve::of(Encoding::Srgb);
+    let curve = Curve::of(Encoding::Srgb, &[]);
     let data = light.data.iter().map(|v| curve.encode(*v)).collect();
     let (height, width) = light.whole;
     let size = Size { height: height as u32, width: width as u32 };

@@ -121,6 +121,8 @@ fn figure(dir: &Path, sample: &Sample) -> Result<Markup, Error> {
                 (number("alpha", drawn.alpha)) (number("beta", drawn.beta))
                 @if drawn.blur_sigma > 0.0 { (number("sigma", drawn.blur_sigma)) }
                 @if drawn.defocus_radius > 0.0 { (number("disc", drawn.defocus_radius)) }
+                @if let Some(lens) = &drawn.aperture { (number("f/", lens.f_number)) }
+                @if let Some(mask) = &drawn.attenuation { (number("mask from", mask.least)) }
                 @if let Some(ghost) = &drawn.ghost { (number("glass mm", ghost.thickness_mm)) }
                 @if drawn.exposure_ev != 0.0 { (number("EV", drawn.exposure_ev)) }
                 @if let Some(quality) = &sample.quality {

@@ -46,4 +46,4 @@ pub use pixels::Rgb8;
 
 /// Version of the mixing arithmetic. It changes whenever the same recipe, sources and index would
 /// give other bytes: another decoder, filter, generator, encoder or order of draws.
-pub const ARITHMETIC: u32 = 2;
+pub const ARITHMETIC: u32 = 3;

@@ -98,7 +98,7 @@ impl Reader<'_> {
         }
         let Levels { size, pictures } = levels;
         let enlarged = pictures.iter().any(|l| l.height > size.height as usize || l.width > size.width as usize);
-        let kept = pictures.iter().map(|l| self.store.keep(l)).collect::<Result<_, _>>()?;
+        let kept = pictures.into_iter().map(|l| self.store.keep(l)).collect::<Result<_, _>>()?;
         let image = SourceImage {
             source: listed.source,
             path: listed.path,

@@ -7,7 +7,7 @@ use manifests::{
     recipe::{Recipe, Scenes, Source},
 };
 
-use crate::{error::Error, source::split_pattern};
+use crate::{error::Error, mix::aperture, source::split_pattern};
 
 /// What a command line replaces in a recipe, so that a committed one serves any session or folder.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +87,9 @@ pub(crate) fn open(file: &Path, overrides: &Overrides) -> Result<Opened, Error> 
         named.for_each(|s| s.session = Some(text.clone()));
     }
     recipe.check().map_err(|e| manifests::io::error_at(file, e))?;
+    if let Some(lens) = &recipe.mix.aperture {
+        aperture::check(lens, &recipe.sizes).map_err(|clause| Error::key(file, "mix.aperture", clause))?;
+    }
     let root = match file.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),

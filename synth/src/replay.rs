@@ -1,10 +1,10 @@
 //! Rebuilds one sample from its line and its two photographs, and compares it with what is on the disk.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use manifests::{
     Digest,
-    dataset::{SAMPLES_FILE, Sample, SampleFile, SourceImage},
+    dataset::{Drawn, SAMPLES_FILE, Sample, SampleFile, SourceImage},
 };
 
 use crate::{
@@ -34,6 +34,12 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
         return Err(Error::BadInput(message));
     }
     let sample = line(dir, index)?;
+    if let Some(which) = beyond(&sample.drawn) {
+        let file = dir.join(SAMPLES_FILE);
+        let message =
+            format!("{}:{}: {which} is beyond what any recipe draws; the file was edited", file.display(), index + 1);
+        return Err(Error::Damaged(message));
+    }
     let model = Model::of(&dataset.recipe);
     let root = Origin::root(dir, root)?;
     let read = |layer: Layer, images: &[SourceImage], at: u32| -> Result<Rgb8, Error> {
@@ -53,7 +59,8 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
     let background = read(Layer::Background, &dataset.backgrounds, sample.drawn.background)?;
     let reflection = read(Layer::Reflection, &dataset.reflections, sample.drawn.reflection)?;
     let drawn = sample.drawn.clone();
-    let rebuilt = combine(index, sample.split, drawn, background, reflection, &dataset.recipe, &model)?;
+    let rebuilt =
+        combine(index, sample.split, drawn, Cow::Owned(background), Cow::Owned(reflection), &dataset.recipe, &model)?;
     compare(&sample.mixture, &rebuilt.mixture)?;
     compare(&sample.background, &rebuilt.background)?;
     compare(&sample.reflection, &rebuilt.reflection)?;
@@ -63,6 +70,22 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
         }
     }
     Ok((sample, rebuilt))
+}
+
+/// A number that no recipe draws, and that would take all memory or time: lines may come from anybody.
+fn beyond(drawn: &Drawn) -> Option<&'static str> {
+    let windows = drawn.background_window.iter().chain(&drawn.reflection_window);
+    if drawn.quarter_turns > 3 {
+        Some("`quarter_turns`")
+    } else if !(0.0..=20.0).contains(&drawn.blur_sigma) {
+        Some("`blur_sigma`")
+    } else if !(0.0..=40.0).contains(&drawn.defocus_radius) {
+        Some("`defocus_radius`")
+    } else if windows.into_iter().any(|w| !(1.0..=8.0).contains(&w.zoom)) {
+        Some("a window's `zoom`")
+    } else {
+        None
+    }
 }
 
 fn compare(file: &SampleFile, picture: &Rgb8) -> Result<(), Error> {

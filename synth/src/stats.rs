@@ -18,8 +18,8 @@ use crate::{
     progress::Progress,
 };
 pub use gradients::Gradients;
-use numbers::Counter;
 pub use numbers::Numbers;
+use numbers::{Counter, counters};
 use pictures::{LAYERS, Measured, pair};
 
 /// What a data set holds.
@@ -67,20 +67,7 @@ pub fn stats(dir: &Path, real: Option<&Path>, pictures: u32, progress: &Progress
     // Before the work: a folder that holds none is told at once.
     let pairs = real.map(pictures::real).transpose()?;
     let model = Model::of(&dataset.recipe);
-    let tied = !model.pairs.is_empty();
-    let noise = model.noise;
-    let mut counters = [
-        Counter::new("alpha", (!tied && !model.complement).then_some(model.alpha), 2.0, |s| s.drawn.alpha),
-        Counter::new("beta", (!tied).then_some(model.beta), 2.0, |s| s.drawn.beta),
-        Counter::new("blur_sigma", Some(model.blur_sigma), 20.0, |s| s.drawn.blur_sigma),
-        Counter::new("defocus_radius", Some(model.defocus_radius), 20.0, |s| s.drawn.defocus_radius),
-        Counter::new("exposure_ev", Some(model.exposure_ev), 8.0, |s| s.drawn.exposure_ev),
-        Counter::new("noise_gain", noise.map(|n| n.gain), 0.1, |s| s.drawn.noise.map_or(0.0, |n| n.gain)),
-        Counter::new("noise_read", noise.map(|n| n.read), 0.2, |s| s.drawn.noise.map_or(0.0, |n| n.read)),
-        Counter::new("clipped", None, 1.0, |s| s.clipped),
-        Counter::new("effective_beta", None, 4.0, |s| s.quality.map_or(0.0, |q| q.effective_beta)),
-        Counter::new("contrast", None, 1.0, |s| s.quality.map_or(0.0, |q| q.contrast)),
-    ];
+    let mut counters = counters(&model);
     let (mut splits, mut sizes) = ([0; 3], BTreeMap::new());
     let (mut redrawn, mut rejected) = (0, 0);
     let mut used = [BTreeSet::new(), BTreeSet::new()];
@@ -93,7 +80,7 @@ pub fn stats(dir: &Path, real: Option<&Path>, pictures: u32, progress: &Progress
         used[1].insert(sample.drawn.reflection);
         redrawn += u64::from(sample.redrawn);
         rejected += u64::from(sample.rejected);
-        counters.iter_mut().for_each(|counter| counter.add((counter.of)(&sample)));
+        counters.iter_mut().for_each(|counter| counter.count(&sample));
         // Whenever another whole one of `pictures` equal steps is reached.
         let step = |index: u64| u128::from(index) * u128::from(pictures) / count;
         if step(sample.index + 1) > step(sample.index) {
@@ -110,7 +97,7 @@ pub fn stats(dir: &Path, real: Option<&Path>, pictures: u32, progress: &Progress
         used: used.map(|set| set.len()),
         redrawn,
         rejected,
-        numbers: counters.iter().map(Counter::numbers).collect(),
+        numbers: counters.iter().filter(|c| !c.is_empty()).map(Counter::numbers).collect(),
         gradients: gradients_of(&own, real.as_ref()),
         real: real.as_ref().map(Real::of),
     })
@@ -128,7 +115,7 @@ impl Real {
     fn of(measured: &Measured) -> Self {
         let gradients = gradients_of(measured, None);
         let number = |(i, name)| {
-            let mut counter = Counter::new(name, None, 2.0, |_| 0.0);
+            let mut counter = Counter::new(name, None, 2.0, |_| None);
             measured.weights.iter().for_each(|weights| counter.add(weights[i]));
             counter.numbers()
         };

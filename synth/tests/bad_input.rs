@@ -37,6 +37,10 @@ fn an_empty_folder_names_recipe_line_and_folder() {
     );
 }
 
+const LENS: &str = "{f_number: [4, 8], focal_length_mm: [50, 85], focus_m: [0.7, 2], reflected_m: [1, 10]}";
+const GLASS: &str = "{thickness_mm: [3, 10], angle_degrees: [20, 45], field_width_mm: [400, 900], absorption_per_m: [4, 32], \
+                     fresnel: {view_degrees: [30, 60]}}";
+
 #[test]
 fn keys_ranges_and_versions() {
     let bench = Bench::new(4, SMALL);
@@ -45,6 +49,14 @@ fn keys_ranges_and_versions() {
         ("mix: {alpha: [1, 0.8]}", "the range [1, 0.8] is reversed: write [0.8, 1]"),
         ("splits: {train: 0.5, validation: 0.1, test: 0.1}", "must sum to 1"),
         ("sizes: [0x32]", "is not a size"),
+        ("mix: {light: camera}", "mix.light: camera needs the camera's curve"),
+        ("mix: {camera_curve: [[0, 0], [1, 1]]}", "mix.camera_curve: is used with `light: camera` only"),
+        ("mix: {light: camera, camera_curve: [[0, 0], [0.6, 0.4], [0.5, 0.5], [1, 1]]}", "must rise in both numbers"),
+        (&format!("mix: {{blur_sigma: [1, 2], aperture: {LENS}}}"), "mix.blur_sigma: the aperture says how far"),
+        (&format!("mix: {{aperture: {}}}", LENS.replace("[50, 85]", "[50, 850]")), "at least twice the focal length"),
+        (&format!("mix: {{aperture: {}}}", LENS.replace("[4, 8]", "[0.7, 8]")), "85 mm at f/0.7, focused at"),
+        (&format!("mix: {{ghost: {}}}", GLASS.replace("[20, 45]", "[20, 70]")), "would look past the glass"),
+        ("mix: {attenuation: {least: [0.5, 0.8], cells: 0}}", "mix.attenuation.cells: must be from 1 to 32"),
     ] {
         bench.recipe(4, more);
         let said = refused(&bench);
@@ -174,6 +186,43 @@ fn every_kind_of_png_and_exif_orientation() {
     let distance: f64 = turned.iter().zip(rgb.as_rgb8().unwrap().iter()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
     let mean = distance / turned.len() as f64;
     assert!(mean < 25.0, "upright but for JPEG's loss: {mean}");
+}
+
+#[test]
+fn photographs_smaller_than_the_sample_are_enlarged_and_counted() {
+    let bench = Bench::new(6, "sizes: [48x64]\nsplits: {train: 1, validation: 0, test: 0}");
+    picture(70, 20, 12).save(bench.path("behind/small.png")).unwrap();
+    picture(71, 1, 1).save(bench.path("behind/speck.png")).unwrap();
+    let said = done(bench.build("out", &[]));
+    assert!(said.contains("2 photographs are smaller than the largest sample and were enlarged"), "{said}");
+    let reader = synth::dataset::open(&bench.path("out")).unwrap();
+    for (i, sample) in reader.samples.iter().enumerate() {
+        let mixture = image::open(reader.paths(i).mixture).unwrap();
+        assert_eq!((mixture.height(), mixture.width()), (sample.size.height, sample.size.width));
+    }
+    done(bench.run(&["verify", "out"]));
+}
+
+/// Lines may come from anybody: numbers that would take all memory are a sentence.
+#[test]
+fn a_line_with_numbers_that_nobody_drew_is_told() {
+    let bench = Bench::new(3, SMALL);
+    done(bench.build("out", &[]));
+    let file = bench.path("out/samples.jsonl");
+    let sound = std::fs::read_to_string(&file).unwrap();
+    let first = |with: &str| sound.replacen("\"blur_sigma\":0.0", with, 1);
+    for (line, clause) in [
+        (first("\"blur_sigma\":1e300"), "`blur_sigma` is beyond what any recipe draws"),
+        (first("\"blur_sigma\":0.0,\"defocus_radius\":100000"), "`defocus_radius` is beyond"),
+        (first("\"blur_sigma\":0.0,\"background_window\":{\"zoom\":0,\"top\":0,\"left\":0}"), "a window's `zoom` is"),
+        (sound.replacen("\"quarter_turns\":", "\"quarter_turns\":25", 1), "`quarter_turns` is beyond"),
+    ] {
+        assert_ne!(line, sound);
+        std::fs::write(&file, line).unwrap();
+        let (code, said) = told(&bench.run(&["replay", "out", "0"]));
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("out/samples.jsonl:1: ") && said.contains(clause), "{said}");
+    }
 }
 
 #[test]

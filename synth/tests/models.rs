@@ -12,9 +12,16 @@ const OPTICS: &str = "mix:\n  light: srgb\n  defocus_radius: [1, 4]\n  zoom: [1,
                       {thickness_mm: [3, 10], angle_degrees: [20, 60], field_width_mm: [90, 110], absorption_per_m: \
                       [4, 32]}\nunscaled: true";
 
+/// A lens, a sheet of glass whose reflectance differs over the picture, a mask and a camera's own curve.
+const PHYSICAL: &str = "preset: ceilnet\nmix:\n  light: camera\n  camera_curve: [[0, 0], [0.25, 0.04], [0.5, 0.18], [0.75, 0.5], [1, 1]]\n  \
+                        aperture: {f_number: [2.8, 11], focal_length_mm: [18, 55], focus_m: [1, 3], reflected_m: [0.8, 10], \
+                        kernel: KERNEL}\n  ghost: {thickness_mm: [3, 10], angle_degrees: [20, 45], field_width_mm: [400, 900], \
+                        absorption_per_m: [4, 32], fresnel: {view_degrees: [30, 60]}}\n  attenuation: {least: [0.3, 0.9]}";
+
 #[test]
 fn every_preset_adds_up_and_replays() {
-    let recipes = PRESETS.iter().map(|p| format!("preset: {p}")).chain([OPTICS.to_owned()]);
+    let kernels = ["disc", "gaussian"].map(|kernel| PHYSICAL.replace("KERNEL", kernel));
+    let recipes = PRESETS.iter().map(|p| format!("preset: {p}")).chain([OPTICS.to_owned()]).chain(kernels);
     for more in recipes {
         let bench = Bench::new(16, &format!("{SMALL}\n{more}"));
         done(bench.build("out", &[]));
@@ -51,6 +58,52 @@ fn draws_stay_in_their_ranges_and_fill_them() {
     // The two weights are independent: their correlation is that of chance.
     let r: f64 = drawn.iter().map(|d| (d.alpha - 0.9) / 0.0577 * (d.beta - 0.3) / 0.1155).sum::<f64>() / 4000.0;
     assert!(r.abs() < 0.08, "{r}");
+}
+
+/// The radius of a sample's disc is that of the lens drawn for it; a wider aperture blurs more, and a preset's own blur is
+/// replaced.
+#[test]
+fn the_aperture_drives_the_defocus() {
+    let bench = Bench::new(60, &format!("{SMALL}\n{}", PHYSICAL.replace("KERNEL", "disc")));
+    let mixer = synth::Mixer::open(&bench.path("recipe.yaml")).unwrap();
+    let mut radii = Vec::new();
+    for i in 0..60 {
+        let drawn = mixer.sample(i).unwrap().drawn;
+        let lens = drawn.aperture.unwrap();
+        let pupil_mm = lens.focal_length_mm / lens.f_number;
+        // The image of what is in focus lies this far behind the lens; the other's cone is cut there.
+        let image = |metres: f64| 1.0 / (1.0 / lens.focal_length_mm - 1.0 / (metres * 1000.0));
+        let (sharp, blurred) = (image(lens.focus_m), image(lens.reflected_m));
+        let disc_mm = pupil_mm * (sharp - blurred).abs() / blurred;
+        let long_side = [64.0, 48.0][drawn.size as usize];
+        assert!((drawn.defocus_radius - disc_mm / 2.0 / 23.5 * long_side).abs() < 1e-9, "{drawn:?}");
+        assert_eq!(drawn.blur_sigma, 0.0);
+        radii.push(drawn.defocus_radius);
+    }
+    assert!(radii.iter().any(|r| *r > 0.5), "{radii:?}");
+    done(bench.build("out", &[]));
+    let stats: serde_json::Value = serde_json::from_str(&done(bench.run(&["stats", "out", "--json"]))).unwrap();
+    let lens = stats["numbers"].as_array().unwrap().iter().find(|n| n["name"] == "f_number").unwrap();
+    assert_eq!(lens["asked"], serde_json::json!([2.8, 11.0]));
+    let median = lens["quantiles"][1].as_f64().unwrap();
+    assert!((5.0..9.0).contains(&median), "{median}");
+}
+
+/// A mask takes nothing off where its least value is 1, and never adds.
+#[test]
+fn a_mask_only_takes_light_off_the_reflection() {
+    let pictures = |least: &str| {
+        let mix = format!("mix: {{rotate: false, flip: 0, attenuation: {{least: [{least}, {least}], cells: 2}}}}");
+        let bench = Bench::new(6, &format!("{SMALL}\n{mix}"));
+        let mixer = synth::Mixer::open(&bench.path("recipe.yaml")).unwrap();
+        (0..6).map(|i| mixer.sample(i).unwrap()).collect::<Vec<_>>()
+    };
+    for (whole, masked) in pictures("1").iter().zip(&pictures("0.2")) {
+        assert_eq!(whole.background, masked.background);
+        let pairs = || whole.reflection.data.iter().zip(&masked.reflection.data);
+        assert!(pairs().all(|(w, m)| m <= w && f64::from(*m) >= 0.2 * f64::from(*w) - 1.0));
+        assert!(pairs().any(|(w, m)| f64::from(*m) < 0.9 * f64::from(*w) - 1.0));
+    }
 }
 
 #[test]

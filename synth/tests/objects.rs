@@ -41,11 +41,11 @@ fn killed_and_run_again_it_holds_what_a_folder_holds() {
 #[test]
 fn places_that_cannot_be_written_to_are_told() {
     let bench = Bench::new(4, SMALL);
-    for (place, clause) in [
-        ("ftp://host/place", "is no place that synth writes to: name a folder, s3:// or file:///"),
-        #[cfg(not(feature = "s3"))]
-        ("s3://bucket/prefix", "this synth was built without S3; build it with: "),
-    ] {
+    let mut places = vec![("ftp://host/place", "is no place that synth writes to: name a folder, s3:// or file:///")];
+    if cfg!(not(feature = "s3")) {
+        places.push(("s3://bucket/prefix", "this synth was built without S3; build it with: "));
+    }
+    for (place, clause) in places {
         let (code, said) = told(&bench.build(place, &[]));
         assert_eq!((code, said.lines().count()), (2, 1), "{said}");
         assert!(said.contains(place) && said.contains(clause), "{said}");

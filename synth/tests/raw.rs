@@ -16,9 +16,9 @@ fn light(row: u32, column: u32) -> [f64; 3] {
     [0.1 + 0.02 * f64::from(row), 0.3, 0.05 + 0.03 * f64::from(column)]
 }
 
-/// Half size whatever is asked.
-fn whole(bytes: &[u8]) -> Linear {
-    decode(bytes, |_, _| false).unwrap()
+/// Half size, of pictures of 24 x 16: cells of 2 x 2 photosites.
+fn half(bytes: &[u8]) -> Linear {
+    decode(bytes, |short, _| short >= 8).unwrap()
 }
 
 /// The least step of the sensor, in light.
@@ -37,7 +37,7 @@ fn assert_light(picture: &Linear, expected: impl Fn(u32, u32) -> [f64; 3]) {
 fn the_light_comes_back_from_mosaics_and_linear_files_of_both_byte_orders() {
     for (linear, big_endian) in [(false, false), (false, true), (true, false)] {
         let file = Dng { linear, big_endian, ..Dng::mosaic(24, 16) };
-        let picture = whole(&file.bytes(light));
+        let picture = half(&file.bytes(light));
         assert_eq!((picture.height, picture.width, picture.whole), (8, 12, (16, 24)));
         assert_light(&picture, light);
     }
@@ -46,14 +46,14 @@ fn the_light_comes_back_from_mosaics_and_linear_files_of_both_byte_orders() {
 #[test]
 fn a_stop_is_a_factor_of_two_and_saturation_is_white() {
     let file = Dng::mosaic(24, 16);
-    let at = |stops: i32| whole(&file.bytes(|y, x| light(y, x).map(|v| v * 2f64.powi(stops))));
+    let at = |stops: i32| half(&file.bytes(|y, x| light(y, x).map(|v| v * 2f64.powi(stops))));
     let (dark, bright) = (at(-2), at(-1));
     for (d, b) in dark.data.iter().zip(&bright.data) {
         assert!((f64::from(b / d) - 2.0).abs() < 0.05, "{d} {b}");
     }
     // No magenta: where green saturates before red and blue do, everything is cut at the same light.
-    assert!(whole(&file.bytes(|_, _| [3.0; 3])).data.iter().all(|v| (*v - 1.0).abs() < 1e-5));
-    assert!(whole(&file.bytes(|_, _| [0.0; 3])).data.iter().all(|v| *v == 0.0));
+    assert!(half(&file.bytes(|_, _| [3.0; 3])).data.iter().all(|v| (*v - 1.0).abs() < 1e-5));
+    assert!(half(&file.bytes(|_, _| [0.0; 3])).data.iter().all(|v| *v == 0.0));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn orientation_is_obeyed() {
         (7, (12, 8), (11, 7)),
         (8, (12, 8), (11, 0)),
     ] {
-        let picture = whole(&Dng { orientation, ..Dng::mosaic(24, 16) }.bytes(corner));
+        let picture = half(&Dng { orientation, ..Dng::mosaic(24, 16) }.bytes(corner));
         assert_eq!((picture.height, picture.width), size, "{orientation}");
         assert_eq!(picture.whole, (size.0 * 2, size.1 * 2));
         let red = picture.data.chunks_exact(3).position(|p| p[0] > 0.5).unwrap();
@@ -86,6 +86,73 @@ fn a_reduced_photograph_is_the_mean_of_the_light() {
     assert_light(&eighth, |_, _| [0.4; 3]);
     let quarter = decode(&file, |short, _| short >= 5).unwrap();
     assert_eq!((quarter.height, quarter.width), (8, 16));
+}
+
+/// Detail that differs from pixel to pixel, of one hue: what interpolation is for.
+fn detail(row: u32, column: u32) -> [f64; 3] {
+    let (y, x) = (f64::from(row), f64::from(column));
+    let wave = 0.3 + 0.1 * (y / 3.1 + (x / 7.0).sin()).sin() + 0.05 * (x / 2.9).cos();
+    [wave * 0.8, wave, wave * 0.6]
+}
+
+/// Root of the mean squared error, 8 pixels from the border.
+fn error(picture: &[f32], width: usize, expected: impl Fn(u32, u32) -> [f64; 3]) -> f64 {
+    let height = picture.len() / 3 / width;
+    let inside = |y: usize, x: usize| (8..height - 8).contains(&y) && (8..width - 8).contains(&x);
+    let (mut sum, mut count) = (0.0, 0);
+    for (i, pixel) in picture.chunks_exact(3).enumerate().filter(|(i, _)| inside(i / width, i % width)) {
+        let expected = expected((i / width) as u32, (i % width) as u32);
+        sum += (0..3).map(|c| (f64::from(pixel[c]) - expected[c]).powi(2)).sum::<f64>();
+        count += 3;
+    }
+    (sum / f64::from(count)).sqrt()
+}
+
+#[test]
+fn at_full_size_every_photosite_has_the_colours_of_the_light() {
+    let picture = decode(&Dng::mosaic(96, 64).sites(detail), |_, _| false).unwrap();
+    assert_eq!((picture.height, picture.width, picture.whole), (64, 96, (64, 96)));
+    let off = error(&picture.data, 96, detail);
+    assert!(off < 0.004, "{off}");
+    // What is linear already needs no interpolation.
+    let file = Dng { linear: true, ..Dng::mosaic(24, 16) }.bytes(light);
+    let picture = decode(&file, |_, _| false).unwrap();
+    assert_eq!((picture.height, picture.width), (16, 24));
+    assert_light(&picture, |y, x| light(y / 2, x / 2));
+}
+
+/// dcraw, where it is installed, develops the same file to the same light; its bilinear interpolation stays behind.
+#[test]
+fn dcraw_develops_the_same_light() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Dng::mosaic(96, 64).sites(detail);
+    std::fs::write(folder.path().join("a.dng"), &file).unwrap();
+    let ours = decode(&file, |_, _| false).unwrap();
+    for (quality, margin) in [("0", 1.0), ("3", 2.5)] {
+        // Linear, sRGB's primaries, the balance as shot, nothing cut or brightened.
+        let output = std::process::Command::new("dcraw")
+            .current_dir(folder.path())
+            .args(["-c", "-4", "-o", "1", "-w", "-q", quality, "a.dng"])
+            .output();
+        let Ok(output) = output else {
+            println!("skipped: dcraw is not installed");
+            return;
+        };
+        let header = b"P6\n96 64\n65535\n";
+        assert!(output.stdout.starts_with(header), "{}", String::from_utf8_lossy(&output.stderr));
+        let levels = output.stdout[header.len()..].chunks_exact(2);
+        let theirs: Vec<f32> = levels.map(|v| f32::from(u16::from_be_bytes([v[0], v[1]])) / 65_535.0).collect();
+        let mean = |values: &[f32], c: usize| {
+            let channel = values.iter().skip(c).step_by(3);
+            channel.clone().map(|v| f64::from(*v)).sum::<f64>() / channel.count() as f64
+        };
+        for c in 0..3 {
+            let (a, b) = (mean(&ours.data, c), mean(&theirs, c));
+            assert!((a / b - 1.0).abs() < 0.01, "channel {c}: {a} here, {b} in dcraw");
+        }
+        let (here, there) = (error(&ours.data, 96, detail), error(&theirs, 96, detail));
+        assert!(here < margin * there, "-q {quality}: {here} here, {there} in dcraw");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Figures of a sample's reflection: what limits are set on, and what a gallery is ordered by.
 
 use manifests::dataset::SampleQuality;
+use multiversion::multiversion;
 
 use crate::pixels::Rgb8;
 
@@ -11,7 +12,7 @@ pub(crate) struct Figures {
     /// Of layer times photograph and of the photograph's squares, over subpixels.
     products: u64,
     squares: u64,
-    /// Of the layer's luma, in 256ths of a level, and of its squares.
+    /// Of the layer's luma, in 16ths of a level, and of its squares.
     luma: u64,
     luma_squares: u64,
 }
@@ -26,18 +27,14 @@ impl Figures {
 
     /// Some pixels of the layer and of the photograph, 3 bytes each.
     pub(crate) fn add(&mut self, layer: &[u8], photograph: &[u8]) {
-        // So few that sums of products fit 32 bits, which is what is fast.
-        for (layer, photograph) in layer.chunks(3 * 1024).zip(photograph.chunks(3 * 1024)) {
-            let product = |(a, b): (&u8, &u8)| u32::from(u16::from(*a) * u16::from(*b));
-            self.products += u64::from(layer.iter().zip(photograph).map(product).sum::<u32>());
-            self.squares += u64::from(photograph.iter().zip(photograph).map(product).sum::<u32>());
+        // So few that sums fit 32 bits, which is what is fast.
+        for (layer, photograph) in layer.chunks(3 * 256).zip(photograph.chunks(3 * 256)) {
+            let [products, squares, luma, luma_squares] = sums(layer, photograph);
+            self.products += u64::from(products);
+            self.squares += u64::from(squares);
+            self.luma += u64::from(luma);
+            self.luma_squares += u64::from(luma_squares);
             self.pixels += layer.len() as u64 / 3;
-            for pixel in layer.chunks_exact(3) {
-                // BT.601's weights in 256ths.
-                let luma = 77 * u32::from(pixel[0]) + 150 * u32::from(pixel[1]) + 29 * u32::from(pixel[2]);
-                self.luma += u64::from(luma);
-                self.luma_squares += u64::from(luma * luma);
-            }
         }
     }
 
@@ -45,12 +42,28 @@ impl Figures {
     pub(crate) fn quality(&self) -> SampleQuality {
         let ratio = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
         let (mean, square) = (ratio(self.luma, self.pixels), ratio(self.luma_squares, self.pixels));
-        let white = 255.0 * 256.0;
+        let white = 255.0 * 16.0;
         SampleQuality {
             effective_beta: ratio(self.products, self.squares),
             contrast: (square - mean * mean).max(0.0).sqrt() / white,
         }
     }
+}
+
+/// Of at most 256 pixels: layer times photograph, the photograph's squares, the layer's luma and its squares.
+#[multiversion(targets("x86_64+avx2"))]
+fn sums(layer: &[u8], photograph: &[u8]) -> [u32; 4] {
+    let product = |a: &u8, b: &u8| (i32::from(*a) * i32::from(*b)) as u32;
+    let products = layer.iter().zip(photograph).map(|(l, p)| product(l, p)).sum();
+    let squares = photograph.iter().map(|p| product(p, p)).sum();
+    let mut lumas = [0u16; 256];
+    for (pixel, luma) in layer.chunks_exact(3).zip(&mut lumas) {
+        // BT.601's weights in 256ths; the sum is 256 and fits 16 bits.
+        *luma = (77 * u16::from(pixel[0]) + 150 * u16::from(pixel[1]) + 29 * u16::from(pixel[2])) >> 4;
+    }
+    let luma = lumas.iter().map(|v| u32::from(*v)).sum();
+    let luma_squares = lumas.iter().map(|v| u32::from(*v) * u32::from(*v)).sum();
+    [products, squares, luma, luma_squares]
 }
 
 #[cfg(test)]

@@ -28,9 +28,15 @@ pub(crate) fn second_surface(ghost: &DrawnGhost, index: f64, long_side: usize) -
 
 /// Fresnel's reflectance, mean of both polarisations, from air into glass.
 fn reflectance(cosine: f64, inner_cosine: f64, index: f64) -> f64 {
+    let [s, p] = amplitudes(cosine, inner_cosine, index);
+    (s * s + p * p) / 2.0
+}
+
+/// Fresnel's amplitudes of light polarised across and along the plane of incidence.
+pub(super) fn amplitudes(cosine: f64, inner_cosine: f64, index: f64) -> [f64; 2] {
     let s = (cosine - index * inner_cosine) / (cosine + index * inner_cosine);
     let p = (index * cosine - inner_cosine) / (index * cosine + inner_cosine);
-    (s * s + p * p) / 2.0
+    [s, p]
 }
 
 /// Adds the second surface's picture and divides by the sum of both weights, so that the mean brightness stays.
@@ -58,7 +64,13 @@ mod tests {
     use super::*;
 
     fn pane(thickness_mm: f64) -> DrawnGhost {
-        DrawnGhost { thickness_mm, angle_degrees: 45.0, field_width_mm: 97.0, absorption_per_m: 10.0 }
+        DrawnGhost {
+            thickness_mm,
+            angle_degrees: 45.0,
+            field_width_mm: 97.0,
+            absorption_per_m: 10.0,
+            view_degrees: None,
+        }
     }
 
     /// Measured on SIR2's glass panes in pictures 540 pixels wide: 14.0, 20.6 and 43.1 pixels at 3, 5 and 10 mm. One

@@ -5,10 +5,13 @@
 //! network is asked to separate is what it is shown. Where layers do not add in display values (light,
 //! screen) the reflection is what the glass added to the picture: I - B.
 
+pub(crate) mod aperture;
+mod attenuation;
 mod defocus;
 mod excess;
 mod exposure;
 mod figures;
+mod fresnel;
 mod gaussian;
 mod ghost;
 mod light;
@@ -38,12 +41,28 @@ pub(crate) struct Mixed {
     pub(crate) quality: SampleQuality,
 }
 
-/// Mixes two equally large pictures and turns the outcome. Turns and flips come last, so that the optics know which way
-/// is up.
-pub(crate) fn mix(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, seed: Seed, index: u64) -> Mixed {
+/// Mixes two pictures, equally large once the reflection is turned by `across` quarters, and turns the outcome. Turns and
+/// flips come last, so that the optics know which way is up.
+pub(crate) fn mix(
+    background: &Rgb8,
+    reflection: &Rgb8,
+    across: u8,
+    drawn: &Drawn,
+    model: &Model,
+    seed: Seed,
+    index: u64,
+) -> Mixed {
     if plain(drawn, model) {
-        return weigh::weigh(background, reflection, drawn);
+        return weigh::weigh(background, reflection, across, drawn);
     }
+    let upright;
+    let reflection = match across {
+        0 => reflection,
+        _ => {
+            upright = reflection.clone().turned(across, false);
+            &upright
+        }
+    };
     let layers = expose(background, reflection, drawn, model, seed, index);
     let quality = Figures::of(&layers.reflection, reflection);
     let turn = |picture| turned(picture, drawn);
@@ -72,6 +91,7 @@ fn plain(drawn: &Drawn, model: &Model) -> bool {
         && drawn.ghost.is_none()
         && drawn.excess == 0.0
         && drawn.vignette.is_none()
+        && drawn.attenuation.is_none()
         && drawn.exposure_ev == 0.0
         && drawn.noise.is_none()
 }
@@ -88,10 +108,10 @@ struct Layers {
 fn expose(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, seed: Seed, index: u64) -> Layers {
     let additive = model.light == Encoding::Display && model.formation == Formation::Additive;
     let (height, width) = (background.height, background.width);
-    let curve = Curve::of(model.light);
+    let curve = Curve::of(model.light, &model.camera_curve);
     let decode = |p: &Rgb8| -> Vec<f32> { p.data.iter().map(|v| curve.decode(*v)).collect() };
     let (mut b, mut r) = (decode(background), decode(reflection));
-    optics_of(&b, &mut r, height, width, drawn, model);
+    optics_of(&mut b, &mut r, height, width, drawn, model);
     let gain = exposure::gain(drawn.exposure_ev);
     b.iter_mut().for_each(|v| *v *= drawn.alpha as f32 * gain);
     r.iter_mut().for_each(|v| *v *= drawn.beta as f32 * gain);
@@ -124,8 +144,9 @@ fn expose(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, se
     Layers { mixture, background, reflection: picture(added), clipped }
 }
 
-/// What lens and glass do to the reflection, in the order of the light: lens, second surface, then what authors add.
-fn optics_of(b: &[f32], r: &mut Vec<f32>, height: usize, width: usize, drawn: &Drawn, model: &Model) {
+/// What lens and glass do to the reflection: lens, second surface, what authors add; then how both layers differ over the
+/// picture.
+fn optics_of(b: &mut [f32], r: &mut Vec<f32>, height: usize, width: usize, drawn: &Drawn, model: &Model) {
     gaussian::blur(r, height, width, drawn.blur_sigma);
     defocus::defocus(r, height, width, drawn.defocus_radius);
     if let (Some(glass), Some(known)) = (&drawn.ghost, &model.ghost) {
@@ -137,6 +158,12 @@ fn optics_of(b: &[f32], r: &mut Vec<f32>, height: usize, width: usize, drawn: &D
     }
     if let Some(centre) = drawn.vignette {
         vignette::vignette(r, height, width, centre);
+    }
+    if let (Some(mask), Some(known)) = (&drawn.attenuation, &model.attenuation) {
+        attenuation::attenuate(r, height, width, mask, known.cells);
+    }
+    if let (Some(glass), Some(known)) = (&drawn.ghost, &model.ghost) {
+        fresnel::pane(b, r, height, width, glass, known);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use manifests::{
     Interval,
-    recipe::{Clipping, Encoding, Excess, Formation, Ghost, Noise, Preset, Recipe},
+    recipe::{Aperture, Attenuation, Clipping, Encoding, Excess, Formation, Ghost, Noise, Preset, Recipe},
 };
 
 /// Everything that a sample is drawn from, but its sources and sizes.
@@ -14,11 +14,14 @@ pub(crate) struct Model {
     pub(crate) complement: bool,
     pub(crate) formation: Formation,
     pub(crate) light: Encoding,
+    pub(crate) camera_curve: Vec<[f64; 2]>,
     pub(crate) blur_sigma: Interval,
     pub(crate) defocus_radius: Interval,
+    pub(crate) aperture: Option<Aperture>,
     pub(crate) ghost: Option<Ghost>,
     pub(crate) excess: Option<Excess>,
     pub(crate) vignette: bool,
+    pub(crate) attenuation: Option<Attenuation>,
     pub(crate) zoom: Option<Interval>,
     pub(crate) rotate: bool,
     pub(crate) flip: f64,
@@ -40,11 +43,14 @@ const PLAIN: Model = Model {
     complement: false,
     formation: Formation::Additive,
     light: Encoding::Display,
+    camera_curve: Vec::new(),
     blur_sigma: range(0.0, 0.0),
     defocus_radius: range(0.0, 0.0),
+    aperture: None,
     ghost: None,
     excess: None,
     vignette: false,
+    attenuation: None,
     zoom: None,
     rotate: false,
     flip: 0.0,
@@ -121,6 +127,10 @@ impl Model {
         let (base, mix) = (Self::preset(recipe.preset), &recipe.mix);
         // A range of its own for a weight ends what the preset ties the weights by.
         let own = mix.alpha.is_some() || mix.beta.is_some();
+        // A lens takes the place of a preset's blur.
+        let blur = |given: Option<Interval>, base| {
+            given.unwrap_or(if mix.aperture.is_some() { range(0.0, 0.0) } else { base })
+        };
         let pairs = mix.pairs.clone().unwrap_or(if own { Vec::new() } else { base.pairs });
         Self {
             alpha: mix.alpha.unwrap_or(base.alpha),
@@ -129,11 +139,14 @@ impl Model {
             complement: mix.complement.unwrap_or(base.complement && mix.alpha.is_none()),
             formation: mix.formation.unwrap_or(base.formation),
             light: mix.light.unwrap_or(base.light),
-            blur_sigma: mix.blur_sigma.unwrap_or(base.blur_sigma),
-            defocus_radius: mix.defocus_radius.unwrap_or(base.defocus_radius),
+            camera_curve: mix.camera_curve.clone().unwrap_or_default(),
+            blur_sigma: blur(mix.blur_sigma, base.blur_sigma),
+            defocus_radius: blur(mix.defocus_radius, base.defocus_radius),
+            aperture: mix.aperture,
             ghost: mix.ghost.clone().or(base.ghost),
             excess: mix.excess.or(base.excess),
             vignette: mix.vignette.unwrap_or(base.vignette),
+            attenuation: mix.attenuation,
             zoom: mix.zoom.or(base.zoom),
             rotate: mix.rotate.unwrap_or(base.rotate),
             flip: mix.flip.map_or(base.flip, |p| p.get()),

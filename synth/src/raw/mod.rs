@@ -3,11 +3,14 @@
 //! A photosite's level, less the black level, over the saturation level less the black level, is proportional to the
 //! light that fell on it. Its colour is made that of linear sRGB by the white balance that the camera noted and the
 //! camera's colour matrix, both as in the DNG specification 1.7, chapter 6 (mapping camera colour space to XYZ), with
-//! rows normalised so that white stays white. Cells of 2 x 2 photosites and their multiples are averaged in linear
-//! light: a cell holds every colour, so nothing is interpolated.
+//! rows normalised so that white stays white. Where less than the whole size is enough, cells of 2 x 2 photosites and their
+//! multiples are averaged in linear light: a cell holds every colour, so nothing is interpolated. At the whole size the
+//! missing colours are, by `demosaic.rs`.
 
 #[cfg(feature = "raw")]
 mod decoder;
+#[cfg(feature = "raw")]
+mod demosaic;
 mod directories;
 
 pub(crate) use directories::is_raw;
@@ -22,11 +25,12 @@ pub struct Linear {
     /// `height * width * 3` values: rows from the top; red, green and blue of linear sRGB, 0 to 1. 1 is where the first
     /// colour of a white surface saturates the sensor.
     pub data: Vec<f32>,
-    /// Rows and columns of the whole photograph, of which this may be a half, a quarter or an eighth.
+    /// Rows and columns of the whole photograph, of which this may be all, a half, a quarter or an eighth.
     pub whole: (usize, usize),
 }
 
-/// Decodes a NEF or DNG at half its size, or at a quarter or an eighth if `enough(short side, long side)` holds there.
+/// Decodes a NEF or DNG at an eighth, a quarter or half of its size if `enough(short side, long side)` holds there, the
+/// smallest first; else at its whole size.
 ///
 /// # Errors
 /// A clause without the file's name: `is truncated: its picture ends behind the file`.
@@ -39,11 +43,12 @@ pub fn decode(bytes: &[u8], enough: impl Fn(usize, usize) -> bool) -> Result<Lin
         let (h, w) = (height / cell, width / cell);
         h > 0 && w > 0 && enough(h.min(w), h.max(w))
     };
-    let cell = [8, 4].into_iter().find(|cell| fits(*cell)).unwrap_or(2);
-    if height < cell || width < cell {
+    if height < 2 || width < 2 {
         return Err(format!("is a RAW photograph of {width} x {height}: too small"));
     }
-    Ok(mosaic.reduced(cell).turned(mosaic.orientation))
+    let cell = [8, 4, 2].into_iter().find(|cell| fits(*cell)).unwrap_or(1);
+    let light = if cell == 1 && mosaic.samples == 1 { mosaic.interpolated() } else { mosaic.reduced(cell) };
+    Ok(light.turned(mosaic.orientation))
 }
 
 /// As with a decoder.
@@ -87,7 +92,36 @@ enum Samples {
 
 #[cfg(feature = "raw")]
 impl Mosaic {
-    /// Means over cells of `cell` x `cell` pixels, developed. `cell` is even.
+    /// Every photosite with the colours it did not see, developed.
+    fn interpolated(&self) -> Linear {
+        let (height, width) = (self.rows.len(), self.columns.len());
+        let colour = |y: usize, x: usize| self.colours[y % 2 * 2 + x % 2];
+        let read = |y: usize, row: &mut [f32]| {
+            let start = (self.rows.start + y) * self.stride + self.columns.start;
+            for (x, value) in row.iter_mut().enumerate() {
+                let place = y % 2 * 2 + x % 2;
+                let light = (self.level(start + x) - self.black[place]) / self.range(place);
+                *value = (light * self.balance[colour(y, x)]).clamp(0.0, 1.0);
+            }
+        };
+        let mut data = Vec::with_capacity(height * width * 3);
+        demosaic::demosaic((height, width), colour, read, |balanced| data.extend(self.to_srgb(balanced)));
+        Linear { height, width, data, whole: (height, width) }
+    }
+
+    fn level(&self, at: usize) -> f32 {
+        match &self.data {
+            Samples::Integer(levels) => f32::from(levels[at]),
+            Samples::Float(levels) => levels[at],
+        }
+    }
+
+    /// From no light to saturation.
+    fn range(&self, place: usize) -> f32 {
+        (self.white[place] - self.black[place]).max(1e-6)
+    }
+
+    /// Means over cells of `cell` x `cell` pixels, developed. `cell` is even behind colour filters.
     fn reduced(&self, cell: usize) -> Linear {
         let (height, width) = (self.rows.len() / cell, self.columns.len() / cell);
         let mut data = Vec::with_capacity(height * width * 3);
@@ -110,15 +144,11 @@ impl Mosaic {
             for row in (rows..top + cell).step_by(step) {
                 for column in (columns..left + cell).step_by(step) {
                     let at = (row * self.stride + column) * self.samples + channel;
-                    sum += match &self.data {
-                        Samples::Integer(levels) => f32::from(levels[at]),
-                        Samples::Float(levels) => levels[at],
-                    };
+                    sum += self.level(at);
                 }
             }
             let each = if self.samples == 1 { cell * cell / 4 } else { cell * cell };
-            let range = (self.white[place] - self.black[place]).max(1e-6);
-            (sum / each as f32 - self.black[place]) / range
+            (sum / each as f32 - self.black[place]) / self.range(place)
         };
         let places = if self.samples == 1 { 4 } else { 3 };
         let (mut light, mut count) = ([0.0f32; 3], [0.0f32; 3]);
@@ -129,9 +159,15 @@ impl Mosaic {
         [0, 1, 2].map(|c| light[c] / count[c].max(1.0))
     }
 
-    /// Camera colours to linear sRGB. A colour is cut where white saturates, so that what is too bright comes out white.
+    /// Camera colours to linear sRGB.
     fn develop(&self, light: [f32; 3]) -> [f32; 3] {
-        let balanced: [f32; 3] = std::array::from_fn(|c| (light[c] * self.balance[c]).clamp(0.0, 1.0));
+        self.to_srgb(std::array::from_fn(|c| light[c] * self.balance[c]))
+    }
+
+    /// Balanced camera colours to linear sRGB. A colour is cut where white saturates, so that what is too bright comes out
+    /// white.
+    fn to_srgb(&self, balanced: [f32; 3]) -> [f32; 3] {
+        let balanced = balanced.map(|v| v.clamp(0.0, 1.0));
         self.to_srgb.map(|row| (0..3).map(|c| row[c] * balanced[c]).sum::<f32>().clamp(0.0, 1.0))
     }
 }

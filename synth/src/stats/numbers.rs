@@ -3,6 +3,8 @@
 use manifests::{Interval, dataset::Sample};
 use serde::Serialize;
 
+use crate::mix::Model;
+
 /// The distribution of one number.
 #[derive(Debug, Serialize)]
 pub struct Numbers {
@@ -20,11 +22,49 @@ pub struct Numbers {
     pub max: f64,
 }
 
+/// A counter for every number that the recipe draws, and for what samples come out as.
+pub(super) fn counters(model: &Model) -> Vec<Counter> {
+    let tied = !model.pairs.is_empty();
+    let (lens, glass) = (model.aperture, model.ghost.as_ref());
+    let always = [
+        Counter::new("alpha", (!tied && !model.complement).then_some(model.alpha), 2.0, |s| Some(s.drawn.alpha)),
+        Counter::new("beta", (!tied).then_some(model.beta), 2.0, |s| Some(s.drawn.beta)),
+        Counter::new("blur_sigma", lens.is_none().then_some(model.blur_sigma), 20.0, |s| Some(s.drawn.blur_sigma)),
+        Counter::new("defocus_radius", lens.is_none().then_some(model.defocus_radius), 40.0, |s| {
+            Some(s.drawn.defocus_radius)
+        }),
+        Counter::new("exposure_ev", Some(model.exposure_ev), 8.0, |s| Some(s.drawn.exposure_ev)),
+        Counter::new("clipped", None, 1.0, |s| Some(s.clipped)),
+        Counter::new("effective_beta", None, 4.0, |s| Some(s.quality?.effective_beta)),
+        Counter::new("contrast", None, 1.0, |s| Some(s.quality?.contrast)),
+    ];
+    // None of these is negative but for an angle's sign.
+    let drawn = |name, asked: Option<Interval>, of| asked.map(|range| Counter::new(name, Some(range), range.high, of));
+    let where_asked = [
+        drawn("f_number", lens.map(|a| a.f_number), |s| Some(s.drawn.aperture?.f_number)),
+        drawn("focal_length_mm", lens.map(|a| a.focal_length_mm), |s| Some(s.drawn.aperture?.focal_length_mm)),
+        drawn("focus_m", lens.map(|a| a.focus_m), |s| Some(s.drawn.aperture?.focus_m)),
+        drawn("reflected_m", lens.map(|a| a.reflected_m), |s| Some(s.drawn.aperture?.reflected_m)),
+        drawn("thickness_mm", glass.map(|g| g.thickness_mm), |s| Some(s.drawn.ghost?.thickness_mm)),
+        drawn("angle_degrees", glass.map(|g| g.angle_degrees), |s| Some(s.drawn.ghost?.angle_degrees.abs())),
+        drawn("field_width_mm", glass.map(|g| g.field_width_mm), |s| Some(s.drawn.ghost?.field_width_mm)),
+        drawn("absorption_per_m", glass.map(|g| g.absorption_per_m), |s| Some(s.drawn.ghost?.absorption_per_m)),
+        drawn("view_degrees", glass.and_then(|g| g.fresnel).map(|f| f.view_degrees), |s| s.drawn.ghost?.view_degrees),
+        drawn("excess", model.excess.map(|e| e.factor), |s| Some(s.drawn.excess)),
+        drawn("attenuation_least", model.attenuation.map(|a| a.least), |s| Some(s.drawn.attenuation?.least)),
+        drawn("background_zoom", model.zoom, |s| Some(s.drawn.background_window?.zoom)),
+        drawn("reflection_zoom", model.zoom, |s| Some(s.drawn.reflection_window?.zoom)),
+        drawn("noise_gain", model.noise.map(|n| n.gain), |s| Some(s.drawn.noise?.gain)),
+        drawn("noise_read", model.noise.map(|n| n.read), |s| Some(s.drawn.noise?.read)),
+    ];
+    always.into_iter().chain(where_asked.into_iter().flatten()).collect()
+}
+
 /// Counts one number in equal bins over all that it can be.
 pub(super) struct Counter {
     name: &'static str,
     asked: Option<Interval>,
-    pub(super) of: fn(&Sample) -> f64,
+    of: fn(&Sample) -> Option<f64>,
     /// The largest magnitude that it can have.
     bound: f64,
     bins: Vec<u64>,
@@ -37,19 +77,30 @@ pub(super) struct Counter {
 impl Counter {
     const BINS: usize = 65_536;
 
-    pub(super) fn new(name: &'static str, asked: Option<Interval>, bound: f64, of: fn(&Sample) -> f64) -> Self {
+    pub(super) fn new(name: &'static str, asked: Option<Interval>, bound: f64, of: fn(&Sample) -> Option<f64>) -> Self {
         let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
         Self { name, asked, of, bound, bins: vec![0; 2 * Self::BINS], count: 0, sum: 0.0, min, max }
     }
 
+    /// Adds the number of a sample, if it has it.
+    pub(super) fn count(&mut self, sample: &Sample) {
+        (self.of)(sample).into_iter().for_each(|value| self.add(value));
+    }
+
     pub(super) fn add(&mut self, value: f64) {
-        let bin = (value / self.bound * Self::BINS as f64).round() as i64 + Self::BINS as i64;
+        let bin = (value / self.bound.max(f64::MIN_POSITIVE) * Self::BINS as f64).round() as i64 + Self::BINS as i64;
         self.bins[bin.clamp(0, 2 * Self::BINS as i64 - 1) as usize] += 1;
         self.count += 1;
         self.sum += value;
         (self.min, self.max) = (self.min.min(value), self.max.max(value));
     }
 
+    /// Whether nothing was counted: a data set of an older program need not have every number.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The distribution of what was counted; it must not be empty.
     pub(super) fn numbers(&self) -> Numbers {
         let quantile = |q: f64| {
             let rank = (q * self.count.saturating_sub(1) as f64).round() as u64;

@@ -35,11 +35,16 @@ impl Dng {
 
     /// The file for `light(row, column)` in linear sRGB, by cells of 2 x 2 pixels.
     pub(crate) fn bytes(&self, light: impl Fn(u32, u32) -> [f64; 3]) -> Vec<u8> {
+        self.sites(|y, x| light(y / 2, x / 2))
+    }
+
+    /// The file for `light(row, column)` in linear sRGB, by pixels.
+    pub(crate) fn sites(&self, light: impl Fn(u32, u32) -> [f64; 3]) -> Vec<u8> {
         let (width, height) = self.size;
         let mut levels = Vec::new();
         for y in 0..height {
             for x in 0..width {
-                let colour = seen(light(y / 2, x / 2));
+                let colour = seen(light(y, x));
                 let level = |c: usize| {
                     let level = f64::from(BLACK) + colour[c] * f64::from(WHITE - BLACK);
                     level.round().clamp(0.0, f64::from(WHITE)) as u16

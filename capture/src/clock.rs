@@ -1,4 +1,4 @@
-//! The time of day as manifests write it, and durations as people read them.
+//! The time of day as manifests write it, and durations, sizes and counts as people read them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -43,6 +43,11 @@ pub(crate) fn size(bytes: u64) -> String {
         b if b < 1e9 => format!("{:.1} MB", b / 1e6),
         b => format!("{:.1} GB", b / 1e9),
     }
+}
+
+/// A count as `1 shot` or `12 shots`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 #[cfg(test)]

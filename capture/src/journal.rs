@@ -6,7 +6,7 @@
 //! a file on the card that was not there before belongs to the shot in doubt, and is fetched instead of shot again.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -16,7 +16,7 @@ use manifests::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{camera::CardFile, clock};
+use crate::{camera::CardFile, clock, plan::Metered};
 
 /// File name of the log of intents in a session's folder.
 pub(crate) const INTENTS_FILE: &str = "intents.jsonl";
@@ -35,6 +35,8 @@ enum Entry {
     },
     /// Files on the card that are nobody's, or damaged.
     Ignored { files: Vec<String> },
+    /// A setup was metered: its shots follow this exposure whenever they are taken.
+    Metered { setup: String, exposure: Metered },
     /// The shutter is about to open.
     Shoot(Intent),
 }
@@ -68,6 +70,8 @@ pub(crate) struct Journal {
     doubts: Vec<Intent>,
     /// Files on the card that belong to recorded shots or to nobody.
     known: HashSet<String>,
+    /// What was metered, by setup.
+    metered: HashMap<String, Metered>,
 }
 
 impl Journal {
@@ -89,7 +93,7 @@ impl Journal {
                     since = (*recorded, *unplanned);
                 }
                 Entry::Ignored { files } => known.extend(files.iter().cloned()),
-                Entry::Shoot(_) => {}
+                Entry::Metered { .. } | Entry::Shoot(_) => {}
             }
         }
         known.extend(shots.iter().skip(since.0).flat_map(|s| s.files.iter().map(stored_mark)));
@@ -97,10 +101,14 @@ impl Journal {
         let done: HashSet<String> = shots.iter().map(|s| s.key.clone()).collect();
         let begun = !intents.is_empty();
         let mut doubts: Vec<Intent> = Vec::new();
+        let mut metered = HashMap::new();
         for entry in intents {
             match entry {
                 Entry::Card { .. } => doubts.clear(),
                 Entry::Ignored { .. } => {}
+                Entry::Metered { setup, exposure } => {
+                    metered.insert(setup, exposure);
+                }
                 Entry::Shoot(intent) => {
                     doubts.retain(|d| d.key != intent.key);
                     if !done.contains(&intent.key) {
@@ -119,6 +127,7 @@ impl Journal {
             begun,
             doubts,
             known,
+            metered,
         })
     }
 
@@ -193,6 +202,20 @@ impl Journal {
         let files: Vec<String> = files.iter().map(|f| mark(&f.path(), f.bytes)).collect();
         self.known.extend(files.iter().cloned());
         self.intents.append(&Entry::Ignored { files })
+    }
+
+    /// What a setup was metered at, by this run or by one before it.
+    pub(crate) fn metered(&self, setup: &str) -> Option<Metered> {
+        self.metered.get(setup).copied()
+    }
+
+    /// Records what a setup was metered at.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn record_metered(&mut self, setup: &str, exposure: Metered) -> Result<(), Error> {
+        self.metered.insert(setup.into(), exposure);
+        self.intents.append(&Entry::Metered { setup: setup.into(), exposure })
     }
 
     /// Records that a shot is about to be taken; it is on the disk when this returns.

@@ -80,9 +80,9 @@ fn print_text(plan: &Plan, shots: &[&PlannedShot], estimate: &Estimate) -> io::R
     }
     writeln!(
         out,
-        "{} shots, {} prompts, about {} of shooting and {} on the disk",
-        estimate.shots,
-        estimate.prompts,
+        "{}, {}, about {} of shooting and {} on the disk",
+        clock::count(estimate.shots, "shot"),
+        clock::count(estimate.prompts, "prompt"),
         clock::duration(estimate.seconds),
         clock::size(estimate.bytes)
     )

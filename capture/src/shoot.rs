@@ -149,6 +149,13 @@ impl Shooter<'_> {
                 self.take_in_from_card(setup.as_ref(), journal)?;
             }
             let choices = self.arrange(operator, setup.as_ref(), &next, group)?;
+            let stepped = group.iter().any(|s| s.settings.focus.is_some());
+            if stepped && setup.is_none() && journal.done() > 0 && !operator.is_person() {
+                self.progress.note(
+                    "the session goes on with --yes, so nobody focuses: the focus steps count from where the lens stands \
+                     now; run without --yes to focus on the subject first",
+                );
+            }
             let metered = self.meter(group, &next, &choices, journal)?;
             for shot in group {
                 self.stop.check()?;

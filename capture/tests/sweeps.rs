@@ -3,7 +3,12 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use capture::rehearsal::{Body, Model, Options, Pace};
 use manifests::session::Shot;
@@ -52,6 +57,60 @@ fn stops_around_the_metered_exposure_follow_the_light() {
     assert!(bench.unplanned().is_empty(), "trial photographs are nobody's");
     assert!(text(&output.stderr).contains("metered hall, background"), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("metered cellar, background"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_sweep_that_was_interrupted_goes_on_around_what_was_metered() {
+    let bench = Bench::new(METERED);
+    let mut child = bench.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap();
+    let first = text(&child.wait_with_output().unwrap().stderr);
+    let exposure = |said: &str, begins: &str| {
+        let line = said.lines().find_map(|l| l.split_once(begins)).unwrap_or_else(|| panic!("no {begins:?} in {said}"));
+        line.1.to_owned()
+    };
+    let output = bench.run();
+    let second = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{second}");
+    assert_eq!(exposure(&first, "metered hall, background"), exposure(&second, "metered before, hall, background"));
+    assert!(!second.contains("metered hall"), "metered twice: {second}");
+    assert!(second.contains("metered cellar"), "{second}");
+    bench.assert_complete(24);
+}
+
+#[test]
+fn what_was_moved_comes_to_rest_before_the_shutter_opens() {
+    // Two prompts: the least that a session may take, however quick the machine, and what the plan's estimate counts.
+    let plan = "version: 1\nname: rest\ncamera: { settle_seconds: 3 }\nscenes: [{ id: hall, place: indoor, light: bright }]\n\
+                sweeps: [{ subject: background, shutter: [1/60], f_number: [8], focal_length_mm: [24, 50] }]\n";
+    let bench = Bench::new(plan);
+    let begun = Instant::now();
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(begun.elapsed() >= Duration::from_secs(6), "{:?}", begun.elapsed());
+    bench.assert_complete(2);
+    let seconds = |plan: &str| {
+        std::fs::write(bench.plan(), plan).unwrap();
+        let output = capture().args(["plan", "--json"]).arg(bench.plan()).output().unwrap();
+        let last = text(&output.stdout).lines().last().unwrap().to_owned();
+        let line: serde_json::Value = serde_json::from_str(&last).unwrap();
+        line["estimate"]["seconds"].as_f64().unwrap()
+    };
+    let longer = seconds(plan) - seconds(&plan.replace("settle_seconds: 3", "settle_seconds: 0"));
+    assert!((longer - 6.0).abs() < 1e-9, "{longer}");
+}
+
+#[test]
+fn one_prompt_is_counted_as_one() {
+    let bench = Bench::new(
+        "version: 1\nname: one\nscenes: [{ id: hall, place: indoor, light: bright }]\n\
+         sweeps: [{ subject: background, shutter: [1/60], f_number: [8] }]\n",
+    );
+    let output = capture().arg("plan").arg(bench.plan()).output().unwrap();
+    let said = text(&output.stdout);
+    assert!(said.lines().last().unwrap().starts_with("1 shot, 1 prompt, about "), "{said}");
 }
 
 fn mean_light(jpeg: &[u8]) -> f64 {
@@ -108,7 +167,24 @@ fn focus_steps_are_what_the_pictures_show_and_the_lens_comes_back() {
         bench.shots().iter().map(|s| (s.requested.focus.unwrap(), s.quality.unwrap().sharpness)).collect();
     assert!(sharpness[&0] > 1.2 * sharpness[&-150] && sharpness[&0] > 1.2 * sharpness[&150], "{sharpness:?}");
     assert!(sharpness[&-150] > sharpness[&-300] && sharpness[&150] > sharpness[&300], "{sharpness:?}");
+    assert!(!text(&output.stderr).contains("nobody focuses"), "{}", text(&output.stderr));
     assert!((hands.focus() / focused - 1.0).abs() < 0.01, "{} m, not {focused} m", hands.focus());
+}
+
+#[test]
+fn a_focus_sweep_that_goes_on_unattended_says_where_its_steps_count_from() {
+    let body = body();
+    let bench = Bench::on(FOCUS, &body);
+    body.operator().set_focal_length(50.0);
+    let mut child = bench.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    child.wait().unwrap();
+    let output = bench.run();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("the focus steps count from where the lens stands now; run without --yes"), "{said}");
+    bench.assert_complete(5);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Stops: shutter speeds from one that is given or metered.
 
 use manifests::{FNumber, Shutter, session::Settings};
+use serde::{Deserialize, Serialize};
 
 use super::PlannedShot;
 use crate::Error;
@@ -25,7 +26,8 @@ pub(super) fn nearest(seconds: f64) -> Shutter {
 }
 
 /// An exposure that was metered.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Metered {
     /// Seconds that bring the picture to the level wanted, at these:
     pub(crate) seconds: f64,

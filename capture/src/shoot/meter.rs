@@ -20,7 +20,8 @@ const MOST: u32 = 6;
 const NEAR: f64 = 0.17;
 
 impl Shooter<'_> {
-    /// Meters a setup, if any of its shots asks for it. Trial photographs stay on the card, and no log names them.
+    /// Meters a setup, if any of its shots asks for it and no run before this one did: a sweep that was interrupted goes
+    /// on around the same exposure. Trial photographs stay on the card, and no log names them.
     pub(super) fn meter(
         &mut self,
         group: &[&PlannedShot],
@@ -29,6 +30,13 @@ impl Shooter<'_> {
         journal: &mut Journal,
     ) -> Result<Option<Metered>, Error> {
         let Some(first) = group.iter().find(|s| s.metered.is_some()) else { return Ok(None) };
+        let name = setup.to_string();
+        if let Some(before) = journal.metered(&name) {
+            let Metered { seconds, f_number, iso } = before;
+            let words = format!("metered before, {setup}: {seconds:.4} s at f/{f_number}, ISO {iso}");
+            self.progress.note(&words);
+            return Ok(Some(before));
+        }
         let Settings { f_number, iso, .. } = first.settings;
         let mut metered = Metered { seconds: self.ask(|c| c.settings())?.shutter.seconds(), f_number, iso };
         let mut tried: Option<Shutter> = None;
@@ -48,6 +56,7 @@ impl Shooter<'_> {
         }
         let words = format!("metered {setup}: {:.4} s at f/{f_number}, ISO {iso}", metered.seconds);
         self.progress.note(&words);
+        journal.record_metered(&name, metered)?;
         Ok(Some(metered))
     }
 

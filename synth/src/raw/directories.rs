@@ -30,7 +30,6 @@ pub(crate) fn is_raw(file: &[u8]) -> bool {
 }
 
 /// EXIF's orientation, 1 to 8.
-#[cfg(feature = "raw")]
 pub(super) fn orientation(file: &[u8]) -> Option<u16> {
     let (tiff, at) = first(file)?;
     let values = tiff.directory(at).ok()?.values(&tiff, tag::ORIENTATION).ok()?;
@@ -38,7 +37,6 @@ pub(super) fn orientation(file: &[u8]) -> Option<u16> {
 }
 
 /// Refuses what claims more than a photograph has, or ends before its picture does.
-#[cfg(feature = "raw")]
 pub(super) fn check(file: &[u8]) -> Result<(), String> {
     let (tiff, at) = first(file).ok_or("is no RAW photograph, whatever its name says")?;
     let mut pending = vec![at];
@@ -96,7 +94,6 @@ struct Tiff<'a> {
 struct Directory<'a> {
     /// 12 bytes each.
     table: &'a [u8],
-    #[cfg_attr(not(feature = "raw"), expect(dead_code, reason = "only a decoder follows it"))]
     next: Option<u32>,
 }
 
@@ -131,7 +128,6 @@ impl<'a> Directory<'a> {
     }
 
     /// The whole numbers of a tag; empty where the directory does not have it.
-    #[cfg(feature = "raw")]
     fn values(&self, tiff: &Tiff<'_>, wanted: u16) -> Result<Vec<u32>, String> {
         let Some((_, kind, count, field)) = self.entries(tiff.big_endian).find(|(tag, ..)| *tag == wanted) else {
             return Ok(Vec::new());

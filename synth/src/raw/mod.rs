@@ -11,6 +11,7 @@
 mod decoder;
 #[cfg(feature = "raw")]
 mod demosaic;
+#[cfg_attr(not(feature = "raw"), expect(dead_code, reason = "without a decoder nobody asks for more than `is_raw`"))]
 mod directories;
 
 pub(crate) use directories::is_raw;

@@ -65,13 +65,15 @@ pub(crate) struct Journal {
     latest: Option<String>,
     /// Whether the card was ever looked at: what is then new on it came during the session.
     begun: bool,
-    /// Intents since the card was looked at whose shots are not recorded, oldest first. One, unless the end of
-    /// `shots.jsonl` was lost.
+    /// Intents since the card was looked at whose shots are not recorded, oldest first. One or two, unless the end
+    /// of `shots.jsonl` was lost.
     doubts: Vec<Intent>,
     /// Files on the card that belong to recorded shots or to nobody.
     known: HashSet<String>,
     /// What was metered, by setup.
     metered: HashMap<String, Metered>,
+    /// Shots in doubt whose files are off the card and being checked.
+    claimed: HashSet<String>,
 }
 
 impl Journal {
@@ -128,6 +130,7 @@ impl Journal {
             doubts,
             known,
             metered,
+            claimed: HashSet::new(),
         })
     }
 
@@ -151,9 +154,9 @@ impl Journal {
         self.done.len()
     }
 
-    /// Whether a shot was begun and not recorded: it may be on the card.
+    /// Whether a shot was begun and neither recorded nor claimed: it may be on the card.
     pub(crate) fn doubts(&self) -> bool {
-        !self.doubts.is_empty()
+        self.doubts.iter().any(|d| !self.claimed.contains(&d.key))
     }
 
     /// What is known of a shot that was begun and not recorded.
@@ -161,8 +164,21 @@ impl Journal {
         self.doubts.iter().find(|d| d.key == key)
     }
 
+    /// These files are off the card and are this shot's, which will be recorded once they are checked: until then nobody
+    /// takes them for another's. A program that is killed before finds the shot in doubt.
+    pub(crate) fn claim(&mut self, key: &str, files: &[CardFile]) {
+        self.known.extend(files.iter().map(|f| mark(&f.path(), f.bytes)));
+        self.claimed.insert(key.into());
+    }
+
+    /// What was claimed for a shot was not its own: it is in doubt again.
+    pub(crate) fn unclaim(&mut self, key: &str) {
+        self.claimed.remove(key);
+    }
+
     /// The photograph of a shot in doubt is not there: it will be taken again.
     pub(crate) fn give_up(&mut self, key: &str) {
+        self.unclaim(key);
         self.doubts.retain(|d| d.key != key);
     }
 

@@ -1,5 +1,6 @@
 //! The main path: plan, prompt, set, read back, shoot, download, verify, record.
 
+mod flight;
 mod focus;
 mod keep;
 mod meter;
@@ -133,8 +134,27 @@ pub(crate) fn run_watched(job: &Job, stop: &Stop, board: Option<Arc<Board>>) -> 
 }
 
 impl Shooter<'_> {
-    /// Every shot that is pending, setup by setup.
+    /// Every shot that is pending; whatever ends it, the last one taken is stored and the lens stands where it was focused.
     fn shoot_all(
+        &mut self,
+        pending: &[&PlannedShot],
+        operator: &Operator,
+        journal: &mut Journal,
+        summary: &mut Summary,
+    ) -> Result<(), Error> {
+        let ended = self.shoot_setups(pending, operator, journal, summary);
+        if ended.is_err() {
+            let settled = self.settle_flight(journal, summary);
+            if let (Err(Error::Stopped(_)), Err(e)) = (&ended, settled) {
+                self.progress.note(&format!("{e}; that photograph is on the card, for the next run to find"));
+            }
+            self.leave_focus();
+        }
+        ended
+    }
+
+    /// Setup by setup.
+    fn shoot_setups(
         &mut self,
         pending: &[&PlannedShot],
         operator: &Operator,
@@ -160,12 +180,14 @@ impl Shooter<'_> {
             for shot in group {
                 self.stop.check()?;
                 if self.progress.board().is_some_and(Board::take_pause) {
+                    self.settle_flight(journal, summary)?;
                     self.confirm(operator, "Paused. Nothing is shot until you go on.")?;
                 }
                 let shot = metered.map_or_else(|| Ok((*shot).clone()), |m| m.resolve(shot, &choices.shutter))?;
                 self.progress.begin(&shot, self.plan);
                 self.shot(&shot, &next, journal, summary)?;
             }
+            self.settle_flight(journal, summary)?;
             self.focus_back()?;
             setup = Some(next);
         }

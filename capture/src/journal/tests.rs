@@ -172,3 +172,27 @@ fn every_prefix_of_a_journal_is_repaired() {
         }
     }
 }
+
+/// Two shots under way when the program dies: both are in doubt, and their files are told apart again.
+#[test]
+fn a_claimed_shot_is_nobody_elses_until_the_program_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    journal.card(&[]).unwrap();
+    journal.intend("a", settings()).unwrap();
+    journal.claim("a", &card(&[1]));
+    assert!(!journal.doubts() && journal.fresh(&card(&[1])).is_empty());
+    journal.intend("b", settings()).unwrap();
+    assert!(journal.doubts());
+    assert_eq!(journal.fresh(&card(&[1, 2])), [card(&[2])]);
+    drop(journal);
+    let mut journal = Journal::open(folder.path()).unwrap();
+    assert!(journal.doubt("a").is_some() && journal.doubt("b").is_some());
+    assert_eq!(journal.fresh(&card(&[1, 2])), [card(&[1]), card(&[2])]);
+    // Found to be another's after all: the shot is looked for again.
+    journal.claim("a", &card(&[1]));
+    journal.claim("b", &card(&[2]));
+    assert!(!journal.doubts());
+    journal.unclaim("a");
+    assert!(journal.doubts() && journal.doubt("a").is_some());
+}

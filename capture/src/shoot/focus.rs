@@ -21,6 +21,24 @@ impl Shooter<'_> {
         self.focus_to(0)
     }
 
+    /// As [`Self::focus_back`], of a session that stops: the next run counts its steps from there. What cannot be done is
+    /// told.
+    pub(super) fn leave_focus(&mut self) {
+        if self.focus == 0 {
+            return;
+        }
+        let by = -self.focus;
+        let turned = self.tether.once(|c| c.preview().and_then(|_| c.focus(by)));
+        let ended = self.tether.once(Camera::end_preview);
+        match turned.and(ended) {
+            Ok(()) => self.focus = 0,
+            Err(e) => self.progress.note(&format!(
+                "{e}: the lens stands {:+} motor steps from where it was focused; focus it again before the next run",
+                self.focus
+            )),
+        }
+    }
+
     fn focus_to(&mut self, steps: i32) -> Result<(), Error> {
         let by = steps - self.focus;
         if by == 0 {

@@ -10,6 +10,7 @@ use manifests::{
 
 use super::{
     Shooter,
+    flight::Arrived,
     take::{PATIENCE, Taken},
 };
 use crate::{
@@ -46,33 +47,27 @@ impl Shooter<'_> {
         Ok((path, sent))
     }
 
+    /// Downloads a photograph's files.
+    pub(super) fn fetch_all(&mut self, files: &[CardFile]) -> Result<Vec<Arrived>, Error> {
+        let mut arrived = Vec::new();
+        for file in files {
+            let (path, sent) = self.fetch(file)?;
+            arrived.push(Arrived { file: file.clone(), path, sent });
+        }
+        Ok(arrived)
+    }
+
     /// Fetches a photograph's files and stores them at `stem`, first the one to look at; the inner error is a file
     /// that does not come whole.
     pub(super) fn keep(&mut self, files: &[CardFile], stem: &str) -> Result<Result<Vec<Kept>, store::Error>, Error> {
-        let mut kept: Vec<Kept> = Vec::new();
-        for file in files {
-            match self.keep_file(file, stem)? {
-                Ok(one) => kept.push(one),
-                Err(damage) => return Ok(Err(damage)),
-            }
-        }
-        kept.sort_by_key(|k| !is_jpeg(Path::new(k.file.path.as_str())));
-        Ok(Ok(kept))
-    }
-
-    fn keep_file(&mut self, file: &CardFile, stem: &str) -> Result<Result<Kept, store::Error>, Error> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let (path, sent) = self.fetch(file)?;
-            match store::keep(self.root, &path, stem, file, sent, |bytes| inspect(file, bytes)) {
-                Ok((mut stored, content)) => {
-                    (stored.width, stored.height) = content.size.unwrap_or_default();
-                    return Ok(Ok(Kept { file: stored, content }));
-                }
+            let arrived = self.fetch_all(files)?;
+            match verify(self.root, arrived, stem) {
                 Err(e @ store::Error::Disk { .. }) => return Err(failed(e)),
                 Err(e) if attempt < PATIENCE => self.progress.note(&format!("{e}; fetching it again")),
-                Err(e) => return Ok(Err(e)),
+                checked => return Ok(checked),
             }
         }
     }
@@ -109,6 +104,21 @@ impl Shooter<'_> {
             stored: clock::now(),
         }
     }
+}
+
+/// Checks a photograph's files and stores them at `stem`, first the one to look at.
+///
+/// # Errors
+/// Of the first file that is not what the camera sent, and of the disk.
+pub(super) fn verify(root: &Path, arrived: Vec<Arrived>, stem: &str) -> Result<Vec<Kept>, store::Error> {
+    let check = |Arrived { file, path, sent }: Arrived| {
+        let (mut stored, content) = store::keep(root, &path, stem, &file, sent, |bytes| inspect(&file, bytes))?;
+        (stored.width, stored.height) = content.size.unwrap_or_default();
+        Ok(Kept { file: stored, content })
+    };
+    let mut kept = arrived.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
+    kept.sort_by_key(|k| !is_jpeg(Path::new(k.file.path.as_str())));
+    Ok(kept)
 }
 
 fn is_jpeg(name: &Path) -> bool {

@@ -8,11 +8,12 @@ use std::{
 
 use manifests::{
     plan::{CaptureTarget, Plan},
-    session::{Settings, Shot},
+    session::Settings,
 };
 
 use super::{
     Job,
+    flight::InFlight,
     keep::{extensions, is_whole},
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     hook::Hook,
     journal::Journal,
     plan::{PlannedShot, Setup, same_f_number, same_shutter},
-    progress::{Progress, Summary},
+    progress::Progress,
     signals::Stop,
     tether::{Tether, passing, wait},
 };
@@ -48,6 +49,8 @@ pub(super) struct Shooter<'a> {
     /// Photographs of nobody's planning, taken in by this run.
     pub(super) unplanned: usize,
     pub(super) hook_failures: usize,
+    /// The shot that is being checked while the next one is taken.
+    pub(super) in_flight: Option<InFlight>,
 }
 
 /// A photograph that is on the camera.
@@ -82,6 +85,7 @@ impl<'a> Shooter<'a> {
             listed: 0,
             unplanned: 0,
             hook_failures: 0,
+            in_flight: None,
         }
     }
 
@@ -108,60 +112,14 @@ impl<'a> Shooter<'a> {
         Ok(journal.card(&card)?)
     }
 
-    /// Takes a shot, stores and records it; a photograph that the camera cannot send whole is taken again.
-    pub(super) fn shot(
-        &mut self,
-        shot: &PlannedShot,
-        setup: &Setup,
-        journal: &mut Journal,
-        summary: &mut Summary,
-    ) -> Result<(), Error> {
-        let (record, taken) = self.take_and_keep(shot, setup, journal)?;
-        journal.record(&record)?;
-        summary.rescued += usize::from(taken.rescued);
-        summary.disagreements += usize::from(!record.disagreements.is_empty());
-        summary.bytes += record.files.iter().map(|f| f.bytes).sum::<u64>();
-        self.progress.shot(&record, journal.done());
-        if let Err(words) = self.hook.shot(&record, self.stop) {
-            self.hook_failed(&words);
-        }
-        self.take_in(taken.others, Some(setup), journal)
-    }
-
     /// Says that the hook failed; the shot is stored all the same.
     pub(super) fn hook_failed(&mut self, words: &str) {
         self.hook_failures += 1;
         self.progress.note(words);
     }
 
-    fn take_and_keep(
-        &mut self,
-        shot: &PlannedShot,
-        setup: &Setup,
-        journal: &mut Journal,
-    ) -> Result<(Shot, Taken), Error> {
-        let stem = shot.stem(self.plan);
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let taken = self.take(shot, setup, journal)?;
-            match self.keep(&taken.files, &stem)? {
-                Ok(kept) => return Ok((self.record(shot, &taken, kept), taken)),
-                Err(damage) if attempt < PATIENCE => {
-                    self.progress.note(&format!("{damage}; taking it again"));
-                    journal.ignore(&taken.files)?;
-                    // One that was found on the card may have been another's: this shot's may still be there.
-                    if !taken.rescued {
-                        journal.give_up(&shot.key);
-                    }
-                }
-                Err(damage) => return Err(Error::Failed(format!("{damage}, {PATIENCE} times in a row"))),
-            }
-        }
-    }
-
     /// The shutter opens once for each intent; after an error the card is asked before the next.
-    fn take(&mut self, shot: &PlannedShot, setup: &Setup, journal: &mut Journal) -> Result<Taken, Error> {
+    pub(super) fn take(&mut self, shot: &PlannedShot, setup: &Setup, journal: &mut Journal) -> Result<Taken, Error> {
         let mut attempt = 0;
         loop {
             attempt += 1;

@@ -30,6 +30,7 @@ pub mod shoot;
 mod signals;
 mod store;
 mod tether;
+mod thumbnail;
 mod verify;
 
 pub use error::Error;

@@ -1,12 +1,8 @@
 //! `capture review`: a contact sheet as one HTML file, sorted and filtered in the page, outliers marked.
 
-use std::{
-    io::Cursor,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use image::{ImageFormat, imageops::FilterType};
 use manifests::{
     Name,
     plan::{Light, Subject},
@@ -18,18 +14,14 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rayon::prelude::*;
 use serde_json::json;
 
-use crate::{Error, counter::Counter, qc, session};
+use crate::{Error, counter::Counter, session, thumbnail};
 
-/// Width of a thumbnail in pixels.
-const THUMBNAIL: u32 = 240;
 /// Clipped fraction of a photograph that is too bright to be of use.
 const CLIPPED: f64 = 0.05;
 /// Fraction of black pixels in a photograph that is too dark to be of use.
 const BLACK: f64 = 0.9;
 /// A sharpness this many times below the median of its scene and subject is an outlier.
 const BLURRED: f64 = 8.0;
-/// Folder in a session for small pictures by the hash of their photograph: a second sheet of a session decodes nothing.
-const THUMBNAILS: &str = ".thumbnails";
 /// Luma of the black paper in a reflection shot from which something shines through or onto it.
 const PAPER: f64 = 0.2;
 
@@ -129,7 +121,7 @@ fn card(root: &Path, card: &Card<'_>) -> Markup {
             data-clipped=(figure(|q| q.clipped)) data-sharpness=(figure(|q| q.sharpness))
             data-subject=(if card.index.is_some() { subject.as_str() } else { "unplanned" }) data-scene=(scene)
         {
-            @match kept_thumbnail(root, card.files) {
+            @match thumbnail::kept(root, card.files) {
                 Some(jpeg) => img src=(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg))) alt=(card.key) loading="lazy" decoding="async";,
                 None => div class="none" { "no picture" },
             }
@@ -181,36 +173,6 @@ fn curves(histogram: &[[u16; 16]; 3]) -> Markup {
             }
         }
     }
-}
-
-/// [`thumbnail`] from the session's folder, where it is put when it is not there yet.
-fn kept_thumbnail(root: &Path, files: &[ShotFile]) -> Option<Vec<u8>> {
-    let file = files.first()?;
-    let kept = root.join(THUMBNAILS).join(format!("{}.jpg", file.blake3));
-    // A photograph that is gone or cut short since is shown as that, not as what it was.
-    let whole = std::fs::metadata(file.path.under(root)).is_ok_and(|m| m.len() == file.bytes);
-    if whole && let Ok(jpeg) = std::fs::read(&kept) {
-        return Some(jpeg);
-    }
-    let jpeg = thumbnail(root, files, THUMBNAIL)?;
-    // On a medium that cannot be written to, the sheet is made all the same.
-    if whole && std::fs::create_dir_all(root.join(THUMBNAILS)).is_ok() {
-        let _ = write_atomic(&kept, &jpeg);
-    }
-    Some(jpeg)
-}
-
-/// A small JPEG of a photograph, `width` pixels wide; none where its file cannot be read or shown.
-pub(crate) fn thumbnail(root: &Path, files: &[ShotFile], width: u32) -> Option<Vec<u8>> {
-    let path = &files.first()?.path;
-    let (picture, _) = qc::picture(&std::fs::read(path.under(root)).ok()?, path.as_str().ends_with(".nef")).ok()?;
-    let height = (width * picture.height()).div_ceil(picture.width().max(1)).max(1);
-    // Two steps: a box filter by whole factors is as good here as a wide kernel, and much faster.
-    let small = image::imageops::thumbnail(&picture, 2 * width, 2 * height);
-    let small = image::imageops::resize(&small, width, height, FilterType::Triangle);
-    let mut bytes = Cursor::new(Vec::new());
-    small.write_to(&mut bytes, ImageFormat::Jpeg).ok()?;
-    Some(bytes.into_inner())
 }
 
 fn page(session: &Session, cards: &[Markup], planned: usize, marked: usize) -> Markup {

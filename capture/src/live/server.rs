@@ -14,7 +14,7 @@ use super::{
     Board,
     http::{self, Answer, Request},
 };
-use crate::{Error, review, signals::Stop};
+use crate::{Error, signals::Stop, thumbnail};
 
 /// Columns of the last shot's picture.
 const PICTURE: u32 = 480;
@@ -162,7 +162,7 @@ impl Site {
         let Some(shot) = self.board.last() else { return say(404, "no shot yet") };
         let mut kept = self.picture.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.as_ref().is_none_or(|(index, _)| *index != shot.index) {
-            *kept = review::thumbnail(&self.board.session(), &shot.files, PICTURE).map(|jpeg| (shot.index, jpeg));
+            *kept = thumbnail::of_file(&self.board.session(), &shot.files, PICTURE).map(|jpeg| (shot.index, jpeg));
         }
         match &*kept {
             Some((_, jpeg)) => whole("image/jpeg", jpeg.clone()),

@@ -18,7 +18,7 @@ use crate::{
     camera::{self, Camera, CardFile},
     clock, exif,
     plan::PlannedShot,
-    qc, store,
+    qc, store, thumbnail,
 };
 
 /// A file that is stored, and what it says of itself.
@@ -32,6 +32,8 @@ pub(super) struct Content {
     pub(super) exif: Option<manifests::session::Settings>,
     size: Option<(u32, u32)>,
     pub(super) quality: Option<ShotQuality>,
+    /// A small JPEG of it.
+    small: Option<Vec<u8>>,
 }
 
 impl Shooter<'_> {
@@ -118,6 +120,9 @@ pub(super) fn verify(root: &Path, arrived: Vec<Arrived>, stem: &str) -> Result<V
     };
     let mut kept = arrived.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
     kept.sort_by_key(|k| !is_jpeg(Path::new(k.file.path.as_str())));
+    if let Some((file, small)) = kept.first().and_then(|k| Some((&k.file, k.content.small.as_ref()?))) {
+        thumbnail::keep(root, file.blake3, small);
+    }
     Ok(kept)
 }
 
@@ -131,10 +136,10 @@ fn inspect(file: &CardFile, bytes: &[u8]) -> Result<Content, String> {
     let exif = exif::settings(bytes);
     let raw = file.extension() == "nef";
     if !raw && !is_jpeg(Path::new(&file.name)) {
-        return Ok(Content { exif, size: None, quality: None });
+        return Ok(Content { exif, size: None, quality: None, small: None });
     }
     let (picture, size) = qc::picture(bytes, raw)?;
-    Ok(Content { exif, size: Some(size), quality: Some(qc::measure(&picture)) })
+    Ok(Content { exif, size: Some(size), quality: Some(qc::measure(&picture)), small: thumbnail::of(&picture) })
 }
 
 /// Extensions, in lower case, of the files that a release makes.

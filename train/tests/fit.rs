@@ -200,6 +200,17 @@ fn bad_input_is_one_sentence_and_exit_code_2() {
     let (code, text) = failure(&train(&["eval", &run, &path("data")]));
     assert!(code == Some(2) && text.contains("is no file of weights, or a torn one"), "{text}");
 
+    // A photograph that is a source of both splits.
+    let header = path("data/dataset.yaml");
+    let whole = std::fs::read_to_string(&header).unwrap();
+    let (train_source, validation_source) = ("b0", "b4");
+    let digest = |name: &str| manifests::Digest::of(name.as_bytes()).to_string();
+    std::fs::write(&header, whole.replace(&digest(validation_source), &digest(train_source))).unwrap();
+    let (code, text) = failure(&train(&["fit", &run, "--out", &path("leaks")]));
+    assert!(code == Some(2) && text.contains("b0.png is a source of both train and validation samples"), "{text}");
+    assert!(text.lines().count() == 1 && !Path::new(&path("leaks")).exists(), "{text}");
+    std::fs::write(&header, whole).unwrap();
+
     // A picture that is none.
     std::fs::write(folder.path().join("data/train/000000.mixture.png"), "no picture").unwrap();
     let (code, text) = failure(&train(&["fit", &run, "--out", &path("third")]));

@@ -103,7 +103,9 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
     let mut loader = data.loader(trainer.step);
     let (mut window, mut guard) = (Window::new(), Guard::default());
     let (began, before) = (Instant::now(), header.seconds);
-    while trainer.step < last {
+    let patience = run.schedule.early_stop;
+    let ended = |header: &Header| patience > 0 && header.without_gain >= patience;
+    while trainer.step < last && !ended(&header) {
         let asked = Instant::now();
         let batch = loader.next_batch()?;
         let waited = asked.elapsed();
@@ -146,6 +148,7 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
             progress.validation(done, &report.output, &report.input, best);
             folder.sample(done, &report.picture)?;
             header.scores = Some(report.output);
+            header.without_gain = if best { 0 } else { header.without_gain + 1 };
             if best {
                 header.best_ssim = Some(report.output.ssim);
                 trainer.save(&folder.best(), &header, false)?;
@@ -162,6 +165,9 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
             progress.say(&format!("stopped after step {done}, everything saved: run the same command to go on"));
             return Ok(Outcome::Stopped);
         }
+    }
+    if ended(&header) {
+        progress.say(&format!("{}: no gain in {patience} validations: ended early", run.name));
     }
     progress.say(&format!("{}: {} steps done; best checkpoint {}", run.name, trainer.step, folder.best().display()));
     Ok(Outcome::Done)

@@ -109,6 +109,29 @@ fn a_killed_run_continues_and_ends_with_the_same_weights() {
     assert_eq!(rows.iter().filter(|r| r.validation.is_some()).count(), 4);
 }
 
+/// At a learning rate that moves nothing, no validation after the first is better.
+#[test]
+fn a_run_without_gain_ends_early_and_stays_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    data_set(&folder.path().join("data"), 8, 2, 0);
+    let run = run_file(folder.path(), 50).display().to_string();
+    let settings = ["schedule.early_stop=2", "schedule.clip_norm=0.5", "schedule.stages[0].learning_rate=1e-30"];
+    let out_name = out.display().to_string();
+    let fit = || {
+        let mut arguments = vec!["fit", &run, "--out", &out_name];
+        arguments.extend(settings.iter().flat_map(|s| ["--set", s]));
+        let done = train(&arguments);
+        assert!(done.status.success(), "{:?}", failure(&done));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    for _ in 0..2 {
+        let text = fit();
+        assert!(text.contains("no gain in 2 validations: ended early"), "{text}");
+        assert_eq!(records(&out).iter().filter(|r| r.validation.is_some()).count(), 3);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn sigterm_saves_and_exits_with_3() {

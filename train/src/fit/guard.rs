@@ -61,7 +61,7 @@ impl Guard {
         trainer: &mut Trainer,
         folder: &RunFolder,
     ) -> Result<Verdict, Error> {
-        if figures.loss.is_finite() {
+        if figures.is_finite() {
             self.in_a_row = 0;
             return Ok(Verdict::Fine);
         }
@@ -178,6 +178,9 @@ mod tests {
         let document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&document["samples"], &document["loss"]), (&json!([4, 7]), &json!("NaN")));
         assert_eq!(document["terms"].as_object().unwrap().len(), TERMS.len());
+
+        let values = |p: &crate::net::params::Param| p.var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!(f.trainer.net.params().all().iter().flat_map(values).all(f32::is_finite), "a number was lost");
 
         assert_eq!(f.step().unwrap(), Verdict::Fine);
         f.poison();

@@ -112,7 +112,6 @@ fn keep(folder: PathBuf, step: u64, figures: &Figures, batch: &Batch) -> Result<
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use candle_core::{Device, Tensor};
     use manifests::{io::parse_yaml, run::Run};

@@ -165,7 +165,6 @@ fn clip(gradients: &mut GradStore, vars: &[(String, Var)], limit: f64) -> Result
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -126,6 +126,11 @@ pub struct Schedule {
     /// Training batches over which the batch norms' running statistics are re-estimated before each validation
     /// and checkpoint (precise batch norm). 0: they stay the running averages.
     pub precise_batches: u64,
+    /// Greatest global norm of a step's gradients, above 0: larger ones are scaled down to it. Left out: none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Validations in a row without a better SSIM after which the run ends; 0: it never ends early.
+    pub early_stop: u64,
 }
 
 impl Default for Schedule {
@@ -138,6 +143,8 @@ impl Default for Schedule {
             validate_every: 0,
             checkpoint_every: 0,
             precise_batches: 16,
+            clip_norm: None,
+            early_stop: 0,
         }
     }
 }
@@ -179,6 +186,9 @@ impl Manifest for Run {
         }
         if self.schedule.batch == 0 {
             return fail("schedule.batch", "must be at least 1");
+        }
+        if self.schedule.clip_norm.is_some_and(|norm| !(norm > 0.0 && norm.is_finite())) {
+            return fail("schedule.clip_norm", "must be above 0");
         }
         if self.schedule.stages.iter().all(|s| s.epochs == 0) {
             return fail("schedule.stages", "has no epoch");

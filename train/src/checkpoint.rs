@@ -48,6 +48,9 @@ pub struct Header {
     pub scores: Option<Scores>,
     /// The best validation's SSIM so far.
     pub best_ssim: Option<f64>,
+    /// Validations since the best one.
+    #[serde(default)]
+    pub without_gain: u64,
 }
 
 /// A checkpoint in memory.
@@ -186,6 +189,15 @@ impl Blob {
 impl Header {
     /// A run at its beginning.
     pub fn new(run: Run) -> Self {
-        Self { version: VERSION, run, step: 0, optimizer_steps: 0, seconds: 0.0, scores: None, best_ssim: None }
+        Self {
+            version: VERSION,
+            run,
+            step: 0,
+            optimizer_steps: 0,
+            seconds: 0.0,
+            scores: None,
+            best_ssim: None,
+            without_gain: 0,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `train fit`: a run file in, a run's folder out. The main path, from the top to the bottom.
 
 pub mod folder;
+mod guard;
 mod progress;
 mod schedule;
 mod stop;
@@ -20,6 +21,7 @@ use manifests::{
 
 use self::{
     folder::RunFolder,
+    guard::{Guard, Verdict},
     progress::{Progress, Window},
     schedule::Plan,
     stop::Stop,
@@ -37,8 +39,6 @@ use crate::{
 const RECORD_EVERY: u64 = 10;
 /// What a run file says of an encoder that is not read from a file.
 const RANDOM: &str = "random";
-/// Losses in a row that may be infinite or not a number before the run ends.
-const BAD_LOSSES: u32 = 3;
 
 /// What to fit and where.
 #[derive(Debug, clap::Args)]
@@ -101,25 +101,38 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
 
     let precise = data.precise_batches(run.schedule.precise_batches)?;
     let mut loader = data.loader(trainer.step);
-    let (mut window, mut bad) = (Window::new(), 0);
+    let (mut window, mut guard) = (Window::new(), Guard::default());
     let (began, before) = (Instant::now(), header.seconds);
-    while trainer.step < last {
+    let patience = run.schedule.early_stop;
+    let ended = |header: &Header| patience > 0 && header.without_gain >= patience;
+    while trainer.step < last && !ended(&header) {
         let asked = Instant::now();
         let batch = loader.next_batch()?;
         let waited = asked.elapsed();
         let rate = plan.learning_rate(trainer.step);
         let figures = trainer.step(&batch, rate)?;
-        bad = if figures.loss.is_finite() { 0 } else { bad + 1 };
-        if bad == BAD_LOSSES {
-            return Err(diverged(trainer.step, &folder));
+        match guard.watch(&figures, &batch, &mut trainer, &folder)? {
+            Verdict::Fine => window.add(&figures, batch.mixture.dims()[0], waited),
+            Verdict::Skipped(kept) => progress.say(&format!(
+                "step {}: the loss is not a finite number: skipped, the batch is in {}",
+                trainer.step,
+                kept.display()
+            )),
+            Verdict::RolledBack(kept) => progress.say(&format!(
+                "step {}: the loss is not a finite number again: back to the weights of {}, the batch is in {}",
+                trainer.step,
+                folder.last().display(),
+                kept.display()
+            )),
         }
-        window.add(&figures, batch.mixture.dims()[0], waited);
 
         let (done, epoch) = (trainer.step, (trainer.step - 1) / plan.per_epoch);
         header.seconds = before + began.elapsed().as_secs_f64();
-        let validates = plan.validates(done) || done == last;
-        let stopping = stop.requested() && done < last;
-        let saves = validates || plan.saves(done) || stopping;
+        // Weights that have just given no number are not kept, nor do they hold up a stop for more than two steps.
+        let steady = guard.steady();
+        let validates = steady && plan.validates(done) || done == last;
+        let stopping = steady && stop.requested() && done < last;
+        let saves = validates || steady && plan.saves(done) || stopping;
         if (saves || done.is_multiple_of(RECORD_EVERY))
             && let Some(figures) = window.take(rate)
         {
@@ -135,6 +148,7 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
             progress.validation(done, &report.output, &report.input, best);
             folder.sample(done, &report.picture)?;
             header.scores = Some(report.output);
+            header.without_gain = if best { 0 } else { header.without_gain + 1 };
             if best {
                 header.best_ssim = Some(report.output.ssim);
                 trainer.save(&folder.best(), &header, false)?;
@@ -144,12 +158,16 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
         }
         if saves {
             trainer.save(&folder.last(), &header, true)?;
+            guard.saved();
             window = Window::new();
         }
         if stopping {
             progress.say(&format!("stopped after step {done}, everything saved: run the same command to go on"));
             return Ok(Outcome::Stopped);
         }
+    }
+    if ended(&header) {
+        progress.say(&format!("{}: no gain in {patience} validations: ended early", run.name));
     }
     progress.say(&format!("{}: {} steps done; best checkpoint {}", run.name, trainer.step, folder.best().display()));
     Ok(Outcome::Done)
@@ -187,14 +205,6 @@ fn effective_run(args: &FitArgs) -> Result<Run, Error> {
 
 fn record(step: u64, epoch: u64, header: &Header) -> Record {
     Record { step, epoch, seconds: header.seconds, ..Record::default() }
-}
-
-fn diverged(step: u64, folder: &RunFolder) -> Error {
-    Error::Failed(format!(
-        "the loss was not a finite number in {BAD_LOSSES} steps in a row, up to step {step}: lower the learning rate; {} is \
-         the last checkpoint",
-        folder.last().display()
-    ))
 }
 
 /// What a run reads.

@@ -109,6 +109,29 @@ fn a_killed_run_continues_and_ends_with_the_same_weights() {
     assert_eq!(rows.iter().filter(|r| r.validation.is_some()).count(), 4);
 }
 
+/// At a learning rate that moves nothing, no validation after the first is better.
+#[test]
+fn a_run_without_gain_ends_early_and_stays_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    data_set(&folder.path().join("data"), 8, 2, 0);
+    let run = run_file(folder.path(), 50).display().to_string();
+    let settings = ["schedule.early_stop=2", "schedule.clip_norm=0.5", "schedule.stages[0].learning_rate=1e-30"];
+    let out_name = out.display().to_string();
+    let fit = || {
+        let mut arguments = vec!["fit", &run, "--out", &out_name];
+        arguments.extend(settings.iter().flat_map(|s| ["--set", s]));
+        let done = train(&arguments);
+        assert!(done.status.success(), "{:?}", failure(&done));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    for _ in 0..2 {
+        let text = fit();
+        assert!(text.contains("no gain in 2 validations: ended early"), "{text}");
+        assert_eq!(records(&out).iter().filter(|r| r.validation.is_some()).count(), 3);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn sigterm_saves_and_exits_with_3() {
@@ -199,6 +222,17 @@ fn bad_input_is_one_sentence_and_exit_code_2() {
     assert!(code == Some(2) && text.contains("is no file of weights, or a torn one"), "{text}");
     let (code, text) = failure(&train(&["eval", &run, &path("data")]));
     assert!(code == Some(2) && text.contains("is no file of weights, or a torn one"), "{text}");
+
+    // A photograph that is a source of both splits.
+    let header = path("data/dataset.yaml");
+    let whole = std::fs::read_to_string(&header).unwrap();
+    let (train_source, validation_source) = ("b0", "b4");
+    let digest = |name: &str| manifests::Digest::of(name.as_bytes()).to_string();
+    std::fs::write(&header, whole.replace(&digest(validation_source), &digest(train_source))).unwrap();
+    let (code, text) = failure(&train(&["fit", &run, "--out", &path("leaks")]));
+    assert!(code == Some(2) && text.contains("b0.png is a source of both train and validation samples"), "{text}");
+    assert!(text.lines().count() == 1 && !Path::new(&path("leaks")).exists(), "{text}");
+    std::fs::write(&header, whole).unwrap();
 
     // A picture that is none.
     std::fs::write(folder.path().join("data/train/000000.mixture.png"), "no picture").unwrap();

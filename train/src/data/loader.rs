@@ -15,6 +15,8 @@ const AHEAD: usize = 2;
 /// A batch on the CPU: I, B and R, each N x 3 x H x W in [0, 1], where B and R are the layers as mixed.
 #[derive(Debug, Clone)]
 pub struct Batch {
+    /// The samples' numbers in their data set, in order.
+    pub samples: Vec<u64>,
     /// The mixtures I.
     pub mixture: Tensor,
     /// The backgrounds, alpha B.
@@ -43,6 +45,7 @@ impl Batch {
             to_tensor(&pictures?, DType::F32, &Device::Cpu)
         };
         Ok(Self {
+            samples: samples.iter().map(|s| s.index).collect(),
             mixture: layer(|s| &s.mixture)?,
             background: layer(|s| &s.background)?,
             reflection: layer(|s| &s.reflection)?,
@@ -55,7 +58,12 @@ impl Batch {
     /// What the device answers.
     pub fn to(&self, dtype: DType, device: &Device) -> Result<Self, Error> {
         let to = |t: &Tensor| t.to_dtype(dtype)?.to_device(device);
-        Ok(Self { mixture: to(&self.mixture)?, background: to(&self.background)?, reflection: to(&self.reflection)? })
+        Ok(Self {
+            samples: self.samples.clone(),
+            mixture: to(&self.mixture)?,
+            background: to(&self.background)?,
+            reflection: to(&self.reflection)?,
+        })
     }
 }
 

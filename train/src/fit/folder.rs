@@ -25,6 +25,8 @@ use crate::{
 
 /// Folder of sample pictures in a run's folder.
 pub const SAMPLES: &str = "samples";
+/// Folder of batches whose loss was not a number in a run's folder.
+pub const BAD_BATCHES: &str = "bad-batches";
 /// File of program, machine and command in a run's folder.
 pub const ENVIRONMENT_FILE: &str = "environment.json";
 
@@ -74,6 +76,11 @@ impl RunFolder {
     /// The checkpoint with the best validation.
     pub fn best(&self) -> PathBuf {
         self.root.join(CHECKPOINTS).join(BEST)
+    }
+
+    /// Where the batch of a step is kept whose loss was not a number.
+    pub(super) fn bad_batch(&self, step: u64) -> PathBuf {
+        self.root.join(BAD_BATCHES).join(format!("step-{step:07}"))
     }
 
     /// Puts a trainer where the last checkpoint was written, cuts off what the metrics say of later steps, and

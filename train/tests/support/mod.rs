@@ -89,12 +89,12 @@ fn layers(i: u32, size: Size) -> (RgbImage, RgbImage) {
     (b, r)
 }
 
-/// A run file for [`data_set`] at `data`: width 1/64, batches of 3, `epochs` epochs.
+/// A run file for [`data_set`] at `data`: width 1/64, batches of 3, clipped gradients, `epochs` epochs.
 pub(crate) fn run_file(folder: &Path, epochs: u64) -> PathBuf {
     let path = folder.join("run.yaml");
     let text = format!(
         "version: 1\nname: fixture\nseed: 3\ndata: {{dataset: data}}\nmodel: {{width: 0.015625, output: residual}}\n\
-         schedule: {{batch: 3, checkpoint_every: 2, precise_batches: 2, stages: [{{epochs: {epochs}, learning_rate: 2.0e-3}}]}}\n"
+         schedule: {{batch: 3, checkpoint_every: 2, precise_batches: 2, clip_norm: 1.0, early_stop: 1000, stages: [{{epochs: {epochs}, learning_rate: 2.0e-3}}]}}\n"
     );
     std::fs::write(&path, text).unwrap();
     path

@@ -78,7 +78,12 @@ mod tests {
         let rates: Vec<f64> = (0..100).map(|s| plan.learning_rate(s)).collect();
         assert!(rates[..9].windows(2).all(|w| w[0] < w[1]) && rates[0] > 0.0);
         assert!(rates[9..].windows(2).all(|w| w[0] > w[1]));
-        assert!(rates[99] > 1e-5 && rates[99] < 2e-5);
+        // until + (rate - until) (1 + cos(pi t)) / 2 at t of the stage (Loshchilov and Hutter 2017, equation 5).
+        for (step, expected) in [(25, 8.550_178_566e-4), (50, 5.05e-4), (75, 1.549_821_434e-4)] {
+            assert!((rates[step] / expected - 1.0).abs() < 1e-9, "step {step}: {}", rates[step]);
+        }
+        let cosine = 1e-5 + 9.9e-4 * (1.0 + (0.04 * std::f64::consts::PI).cos()) / 2.0;
+        assert!((rates[4] / (0.5 * cosine) - 1.0).abs() < 1e-12, "half way up: {}", rates[4]);
         assert!(plan.validates(25) && !plan.validates(10));
     }
 }

@@ -136,16 +136,15 @@ fn nothing_is_left_in_the_temporary_folder() {
     let mut child =
         bench.command().env("TMPDIR", &temporary).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-    // The child first: it cannot clean up behind its parent.
+    // Held still, so that neither it nor its child cleans up behind the other.
+    let send = |signal: &str, id: &str| std::process::Command::new("kill").args([signal, id]).status().unwrap();
+    send("-STOP", &child.id().to_string());
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
     for id in children.split_whitespace() {
-        std::process::Command::new("kill").args(["-STOP", id]).status().unwrap();
+        send("-KILL", id);
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    for id in children.split_whitespace() {
-        std::process::Command::new("kill").args(["-KILL", id]).status().unwrap();
-    }
     assert_eq!(homes(), 1);
     bench.extra.clear();
     assert_eq!(bench.command().env("TMPDIR", &temporary).output().unwrap().status.code(), Some(0));

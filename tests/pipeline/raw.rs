@@ -36,9 +36,10 @@ fn shoot(dir: &Path, quality: &str) -> Vec<Shot> {
     read_log(&dir.join("session").join(SHOTS_FILE)).unwrap().rows
 }
 
+/// At half of its size: every cell holds every colour, and nothing is interpolated.
 fn linear(dir: &Path, shot: &Shot) -> Linear {
     let file = shot.files.iter().find(|f| f.path.as_str().ends_with(".nef")).unwrap();
-    decode(&std::fs::read(file.path.under(&dir.join("session"))).unwrap(), |_, _| false).unwrap()
+    decode(&std::fs::read(file.path.under(&dir.join("session"))).unwrap(), |short, _| short >= 500).unwrap()
 }
 
 /// Means over blocks: noise goes, light stays. None where a pixel is saturated or nearly dark.

@@ -1,8 +1,8 @@
 //! The innermost product: a tile of C, held in registers, of a few rows of A times one panel of B.
 //!
-//! A's rows lie [`ROW`] values apart and are read value by value, each spread over a vector; B is packed so that the
-//! `width` values of one step lie together. The same tile serves AVX-512, AVX2 and any other processor; which one runs is
-//! decided once, from what the processor has.
+//! A is read value by value, each spread over a vector: its rows lie [`ROW`] values apart, or side by side from a place
+//! that every step names. B is packed so that the `width` values of one step lie together. The same tile serves AVX-512,
+//! AVX2 and any other processor; which one runs is decided once, from what the processor has.
 
 use std::sync::OnceLock;
 
@@ -21,11 +21,19 @@ pub(super) const MAX_TILE: usize = 14 * 32;
 /// Every pointer must be valid for what the sum names.
 type Tile<T> = unsafe fn(usize, *const T, *const T, *mut T, usize, *const T);
 
+/// `c[r, 0..width] += sum over k of a[offsets[k] + r] * b[k, 0..width]` for some rows r: arguments are the steps, A, its
+/// offsets, B, C and C's row distance. Half tiles touch the first half of the columns alone.
+///
+/// # Safety
+/// Every pointer must be valid for what the sum names.
+type Sliding<T> = unsafe fn(usize, *const T, *const isize, *const T, *mut T, usize);
+
 /// The kernels of one processor: tiles of 1, 2, .. rows, each in half and in full width.
 pub(super) struct Kernels<T: 'static> {
     /// Columns of a panel of B.
     pub(super) width: usize,
     tiles: &'static [[Tile<T>; 2]],
+    sliding: &'static [[Sliding<T>; 2]],
 }
 
 impl<T> Kernels<T> {
@@ -37,6 +45,11 @@ impl<T> Kernels<T> {
     /// The kernel for `rows` rows, which computes at least `columns` columns.
     pub(super) fn tile(&self, rows: usize, columns: usize) -> Tile<T> {
         self.tiles[rows - 1][usize::from(2 * columns > self.width)]
+    }
+
+    /// The kernel for `rows` rows that slide over A, which computes at least `columns` columns.
+    pub(super) fn sliding(&self, rows: usize, columns: usize) -> Sliding<T> {
+        self.sliding[rows - 1][usize::from(2 * columns > self.width)]
     }
 }
 
@@ -51,8 +64,11 @@ macro_rules! kernels {
 
             use super::{Kernels, ROW};
 
-            pub(super) const KERNELS: Kernels<$t> =
-                Kernels { width: 2 * $lanes, tiles: &[$([tile::<$rows, 1>, tile::<$rows, 2>]),*] };
+            pub(super) const KERNELS: Kernels<$t> = Kernels {
+                width: 2 * $lanes,
+                tiles: &[$([tile::<$rows, 1>, tile::<$rows, 2>]),*],
+                sliding: &[$([sliding::<$rows, 1>, sliding::<$rows, 2>]),*],
+            };
 
             /// # Safety
             /// As [`super::Tile`]; the processor must have the instructions.
@@ -82,6 +98,47 @@ macro_rules! kernels {
                         b = b.add(2 * $lanes);
                         for r in 0..R {
                             let factor = $spread(*a.add(r * ROW + k));
+                            for v in 0..V {
+                                sums[r][v] = $multiply_add(factor, columns[v], sums[r][v]);
+                            }
+                        }
+                    }
+                    for r in 0..R {
+                        for v in 0..V {
+                            $store(c.add(r * c_row + v * $lanes), sums[r][v]);
+                        }
+                    }
+                }
+            }
+
+            /// # Safety
+            /// As [`super::Sliding`]; the processor must have the instructions.
+            $(#[$target])?
+            unsafe fn sliding<const R: usize, const V: usize>(
+                steps: usize,
+                a: *const $t,
+                offsets: *const isize,
+                mut b: *const $t,
+                c: *mut $t,
+                c_row: usize,
+            ) {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let mut sums = [[$spread(0.0); V]; R];
+                    for r in 0..R {
+                        for v in 0..V {
+                            sums[r][v] = $load(c.add(r * c_row + v * $lanes));
+                        }
+                    }
+                    for k in 0..steps {
+                        let mut columns = [$spread(0.0); V];
+                        for v in 0..V {
+                            columns[v] = $load(b.add(v * $lanes));
+                        }
+                        b = b.add(2 * $lanes);
+                        let a = a.offset(*offsets.add(k));
+                        for r in 0..R {
+                            let factor = $spread(*a.add(r));
                             for v in 0..V {
                                 sums[r][v] = $multiply_add(factor, columns[v], sums[r][v]);
                             }
@@ -186,6 +243,25 @@ mod tests {
                     let expected = if j < columns { first + (0..steps).map(product).sum::<f64>() } else { before.up() };
                     let off = (found.up() - expected).abs();
                     assert!(off < tolerance, "{name}: {rows} rows, {columns} columns, ({r}, {j}) off by {off}");
+                }
+            }
+            for columns in [width / 2, width] {
+                // Forwards and backwards over A.
+                let offsets: Vec<isize> =
+                    (0..steps as isize).map(|k| if k % 2 == 0 { 3 * k } else { 150 - k }).collect();
+                let before: Vec<T> = (0..rows * row).map(|i| value(i + 5)).collect();
+                let mut c = before.clone();
+                // SAFETY: all extents fit; the caller checked the processor.
+                unsafe {
+                    let kernel = kernels.sliding(rows, columns);
+                    kernel(steps, a.as_ptr(), offsets.as_ptr(), b.as_ptr(), c.as_mut_ptr(), row);
+                }
+                for (i, (found, before)) in c.iter().zip(&before).enumerate() {
+                    let (r, j) = (i / row, i % row);
+                    let product = |k: usize| a[offsets[k] as usize + r].up() * b[k * width + j].up();
+                    let sum = if j < columns { (0..steps).map(product).sum::<f64>() } else { 0.0 };
+                    let off = (found.up() - before.up() - sum).abs();
+                    assert!(off < tolerance, "{name}: sliding {rows} rows, {columns} columns, ({r}, {j}) off by {off}");
                 }
             }
         }

@@ -28,8 +28,10 @@ mod scalar;
 mod scratch;
 mod simd;
 mod similarity;
+mod sliding;
 mod sobel;
 mod statistic;
+mod strips;
 mod winograd;
 
 pub use backward::backward;

@@ -59,8 +59,8 @@ struct Padded<T> {
     data: Vec<T>,
     height: usize,
     width: usize,
-    top: isize,
-    left: isize,
+    top: usize,
+    left: usize,
 }
 
 /// Columns of the matrix that lie in one row of the output.
@@ -74,6 +74,26 @@ pub(super) struct Run {
     len: usize,
 }
 
+impl Run {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn sample(&self) -> usize {
+        self.sample
+    }
+
+    /// Row of the first pixel.
+    pub(super) fn y(&self) -> usize {
+        self.y
+    }
+
+    /// Column of the first pixel.
+    pub(super) fn x(&self) -> usize {
+        self.x
+    }
+}
+
 /// Values that a short run may write beyond its end; they are overwritten or never read.
 pub(super) const SLACK: usize = 16;
 /// Output rows shorter than this are read from a padded copy: they meet the border too often.
@@ -82,15 +102,60 @@ const SHORT: usize = 48;
 impl<'a, T: Real> Patches<'a, T> {
     pub(super) fn new(images: Images<'a, T>, (out_h, out_w): (usize, usize), taps: Vec<Tap>) -> Self {
         assert_eq!(images.data.len(), images.samples * images.planes * images.height * images.width);
-        let padded = (out_w < SHORT && !images.data.is_empty()).then(|| Padded::new(images, (out_h, out_w), &taps));
-        let (height, width) = padded.as_ref().map_or((images.height, images.width), |p| (p.height, p.width));
-        let offset = |t: &Tap| (t.plane * height * width) as isize + t.dy * width as isize + t.dx;
-        let offsets = taps.iter().map(offset).collect();
         let ends = |of: fn(&Tap) -> isize| {
             taps.iter().map(of).fold((0, 0), |(low, high): (isize, isize), v| (low.min(v), high.max(v)))
         };
         let ((up, down), (left, right)) = (ends(|t| t.dy), ends(|t| t.dx));
-        Self { images, out_h, out_w, taps, padded, offsets, reach: [up, down, left, right] }
+        let reach = [up, down, left, right];
+        let mut patches = Self { images, out_h, out_w, taps, padded: None, offsets: Vec::new(), reach };
+        patches.offsets = patches.distances(images.height, images.width);
+        patches
+    }
+
+    fn distances(&self, height: usize, width: usize) -> Vec<isize> {
+        self.taps.iter().map(|t| (t.plane * height * width) as isize + t.dy * width as isize + t.dx).collect()
+    }
+
+    /// The same matrix, which reads images with a border of zeros where a tap would leave them.
+    pub(super) fn bordered(mut self) -> Self {
+        let Images { height, width, .. } = self.images;
+        let [up, down, left, right] = self.reach;
+        let (beyond, below) =
+            (self.out_w as isize + right > width as isize, self.out_h as isize + down > height as isize);
+        if (up < 0 || left < 0 || beyond || below) && !self.images.data.is_empty() {
+            let padded = Padded::new(self.images, (self.out_h, self.out_w), self.reach);
+            self.offsets = self.distances(padded.height, padded.width);
+            self.padded = Some(padded);
+        } else if self.reach == [0; 4] && (self.out_h, self.out_w) == (height, width) {
+            // One row of pixels, without an end that would matter.
+            (self.out_h, self.out_w) = (1, height * width);
+            (self.images.height, self.images.width) = (1, height * width);
+        }
+        self
+    }
+
+    /// The same matrix, with a border where rows are so short that they would meet their ends all the time.
+    pub(super) fn bordered_where_short(self) -> Self {
+        if self.out_w < SHORT { self.bordered() } else { self }
+    }
+
+    /// Distance of each tap's value from the output pixel's own, see [`Self::pixel`].
+    pub(super) fn offsets(&self) -> &[isize] {
+        &self.offsets
+    }
+
+    /// The value at the first pixel of a run, with a border if there is one; a tap of pixel x has its value at x plus the
+    /// tap's offset from here.
+    pub(super) fn pixel(&self, run: &Run) -> *const T {
+        let (data, height, width, top, left) = match &self.padded {
+            Some(p) => (p.data.as_slice(), p.height, p.width, p.top, p.left),
+            None => (self.images.data, self.images.height, self.images.width, 0, 0),
+        };
+        let row = run.sample * self.images.planes * height + run.y + top;
+        let at = row * width + run.x + left;
+        assert!(at < data.len());
+        // SAFETY: just checked.
+        unsafe { data.as_ptr().add(at) }
     }
 
     pub(super) fn samples(&self) -> usize {
@@ -148,7 +213,7 @@ impl<'a, T: Real> Patches<'a, T> {
         // SAFETY: padded images hold every value under a tap and the slack; otherwise the ranges are clipped.
         unsafe {
             if let Some(padded) = &self.padded {
-                let first = padded.top * padded.width as isize + padded.left;
+                let first = (padded.top * padded.width + padded.left) as isize;
                 for (k, offset) in rows {
                     let (from, to) = (padded.data.as_ptr().offset(first + offset), out.add(k * stride));
                     for run in runs {
@@ -218,19 +283,18 @@ unsafe fn copy<T: Copy, const N: usize>(from: *const T, to: *mut T) {
 }
 
 impl<T: Real> Padded<T> {
-    fn new(images: Images<'_, T>, (out_h, out_w): (usize, usize), taps: &[Tap]) -> Self {
-        // How far the taps reach beyond the image on each side.
-        let beyond = |reach: &dyn Fn(&Tap) -> isize| taps.iter().map(reach).max().unwrap_or(0).max(0);
-        let (top, left) = (beyond(&|t| -t.dy), beyond(&|t| -t.dx));
-        let bottom = beyond(&|t| t.dy + out_h as isize - images.height as isize);
-        let right = beyond(&|t| t.dx + out_w as isize - images.width as isize);
-        let (height, width) = (images.height + (top + bottom) as usize, images.width + (left + right) as usize);
+    /// A copy with as much border as taps of this reach need.
+    fn new(images: Images<'_, T>, (out_h, out_w): (usize, usize), [up, down, left, right]: [isize; 4]) -> Self {
+        let beyond = |reach: isize, out: usize, size: usize| (reach + out as isize - size as isize).max(0) as usize;
+        let (top, bottom) = (-up as usize, beyond(down, out_h, images.height));
+        let (left, right) = (-left as usize, beyond(right, out_w, images.width));
+        let (height, width) = (images.height + top + bottom, images.width + left + right);
         let mut data = uninit(images.samples * images.planes * height * width + SLACK);
         data.par_chunks_mut(height * width).zip(images.data.par_chunks(images.height * images.width)).for_each(
             |(to, from)| {
                 to.fill(T::ZERO);
-                for (row, from) in to.chunks_mut(width).skip(top as usize).zip(from.chunks(images.width)) {
-                    row[left as usize..][..from.len()].copy_from_slice(from);
+                for (row, from) in to.chunks_mut(width).skip(top).zip(from.chunks(images.width)) {
+                    row[left..][..from.len()].copy_from_slice(from);
                 }
             },
         );

@@ -12,6 +12,8 @@ use super::kernel::{DEPTH, Kernels, MAX_TILE, ROW};
 use super::patches::{Patches, Run, SLACK};
 use super::real::{Real, uninit};
 use super::scratch::{Shared, with_scratch};
+use super::simd::prefetch;
+use super::sliding;
 
 /// Panels of output pixels of one task.
 const PANELS: usize = 16;
@@ -28,6 +30,10 @@ const CHANNELS: usize = 256;
 pub(super) trait Rows<T>: Sync {
     /// Writes the values of row `row` from column `first` on.
     fn fill(&self, row: usize, first: usize, out: &mut [T]);
+    /// Writes some columns of some rows transposed: column k goes to `out[k * width..]`, its values side by side.
+    fn fill_transposed(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [T], width: usize);
+    /// Asks for some columns of a row that will be needed soon.
+    fn prefetch(&self, row: usize, columns: Range<usize>);
 }
 
 /// A stored matrix, row-major, with this many columns.
@@ -36,6 +42,17 @@ pub(super) struct Matrix<'a, T>(pub(super) &'a [T], pub(super) usize);
 impl<T: Real> Rows<T> for Matrix<'_, T> {
     fn fill(&self, row: usize, first: usize, out: &mut [T]) {
         out.copy_from_slice(&self.0[row * self.1 + first..][..out.len()]);
+    }
+
+    fn fill_transposed(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [T], width: usize) {
+        let from = &self.0[rows.start * self.1 + columns.start..rows.end.saturating_sub(1) * self.1 + columns.end];
+        assert!(rows.len() <= width && out.len() >= columns.len() * width);
+        // SAFETY: the slice reaches from the first value to the last; the target holds its columns.
+        unsafe { transpose((rows.len(), columns.len()), (from.as_ptr(), self.1), (out.as_mut_ptr(), width)) }
+    }
+
+    fn prefetch(&self, row: usize, columns: Range<usize>) {
+        prefetch(&self.0[row * self.1..][columns]);
     }
 }
 
@@ -50,8 +67,11 @@ pub(super) fn tiles(range: Range<usize>, most: usize) -> impl Iterator<Item = Ra
 ///
 /// `a` has `rows` rows and as many columns as there are taps; the result is samples x `rows` x pixels. Without `start` the
 /// sums start at 0.
-pub(super) fn forward<T: Real>(a: &impl Rows<T>, rows: usize, start: Option<&[T]>, patches: &Patches<'_, T>) -> Vec<T> {
-    let kernels = T::kernels();
+pub(super) fn forward<T: Real>(a: &impl Rows<T>, rows: usize, start: Option<&[T]>, patches: Patches<'_, T>) -> Vec<T> {
+    if sliding::suits::<T>(rows) {
+        return sliding::forward(a, rows, start, &patches.bordered());
+    }
+    let (patches, kernels) = (&patches.bordered_where_short(), T::kernels());
     let columns = patches.columns();
     let mut out: Vec<T> = uninit(rows * columns);
     let shared = Shared(out.as_mut_ptr());
@@ -163,7 +183,8 @@ impl<T: Real> Block<'_, T> {
 /// `out[m, k] = sum over s, p of g[s, m, p] * patches[k, (s, p)]`.
 ///
 /// `g` is samples x `rows` x pixels; the result is `rows` x taps.
-pub(super) fn filter_gradient<T: Real>(g: &[T], rows: usize, patches: &Patches<'_, T>) -> Vec<T> {
+pub(super) fn filter_gradient<T: Real>(g: &[T], rows: usize, patches: Patches<'_, T>) -> Vec<T> {
+    let patches = &patches.bordered_where_short();
     let (taps, columns) = (patches.taps.len(), patches.columns());
     assert_eq!(g.len(), rows * columns);
     let share = taps.div_ceil(taps.div_ceil(ROWS).max(1)).max(1);

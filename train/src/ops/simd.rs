@@ -69,6 +69,19 @@ fn loop_avx2<S, L: Loop<S>>(l: L) {
     l.run();
 }
 
+/// Asks for values to be brought to the second-level cache.
+#[inline]
+pub(super) fn prefetch<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks((64 / size_of::<T>()).max(1)) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// Transposes a block of 16 x 16 values; false, having done nothing, without AVX-512.
 ///
 /// # Safety

@@ -1,4 +1,4 @@
-//! Convolutions of many channels in `f32`, which go through transformed tiles, beside the plain sums of `f64`.
+//! Convolutions of many channels in `f32`, which go through transformed tiles and strips, beside the plain sums of `f64`.
 
 use candle_core::{DType, Result, Tensor};
 use train::ops;
@@ -37,14 +37,34 @@ fn as_the_plain_sums() {
 }
 
 #[test]
+fn large_filters_are_the_plain_sums() {
+    // An odd height, part panels of channels, several blocks of them, several passes over the places, one row alone.
+    let sizes = [(1, 8, 16, 9, 23), (2, 40, 29, 6, 10), (1, 130, 49, 7, 5), (3, 16, 16, 22, 61), (2, 21, 70, 7, 300)];
+    for (n, c, out, h, w) in sizes {
+        for (side, paddings) in [(5, [0, 2, 5]), (7, [0, 3, 8])] {
+            for padding in paddings {
+                if h + 2 * padding < side || w + 2 * padding < side {
+                    continue;
+                }
+                let name = format!("{n} x {c} x {h} x {w} to {out}, {side} x {side}, padding {padding}");
+                let (x, f) = (random(1, &[n, c, h, w]), random(2, &[out, c, side, side]));
+                check(&name, &x, &f, |x, f| ops::conv2d(x, f, None, padding));
+            }
+        }
+    }
+}
+
+#[test]
 fn with_a_bias_and_of_strided_views() {
-    let (x, f) = (random(1, &[2, 30, 40, 30]).to_dtype(DType::F32).unwrap(), random(2, &[24, 30, 3, 3]));
-    let (f, bias) = (f.to_dtype(DType::F32).unwrap(), random(3, &[24]).to_dtype(DType::F32).unwrap());
-    let x = x.transpose(2, 3).unwrap();
-    let plain = ops::conv2d(&x, &f, None, 1).unwrap().broadcast_add(&bias.reshape((1, 24, 1, 1)).unwrap()).unwrap();
-    assert!(error(&ops::conv2d(&x, &f, Some(&bias), 1).unwrap(), &plain) < 1e-6);
-    let copy = x.contiguous().unwrap();
-    assert_eq!(error(&ops::conv2d(&x, &f, None, 1).unwrap(), &ops::conv2d(&copy, &f, None, 1).unwrap()), 0.0);
+    let x = random(1, &[2, 30, 40, 30]).to_dtype(DType::F32).unwrap().transpose(2, 3).unwrap();
+    let bias = random(3, &[24]).to_dtype(DType::F32).unwrap();
+    for side in [3, 5, 7] {
+        let f = random(2, &[24, 30, side, side]).to_dtype(DType::F32).unwrap();
+        let conv = |x: &Tensor, bias: Option<&Tensor>| ops::conv2d(x, &f, bias, side / 2).unwrap();
+        let plain = conv(&x, None).broadcast_add(&bias.reshape((1, 24, 1, 1)).unwrap()).unwrap();
+        assert!(error(&conv(&x, Some(&bias)), &plain) < 1e-6);
+        assert_eq!(error(&conv(&x, None), &conv(&x.contiguous().unwrap(), None)), 0.0);
+    }
 }
 
 /// NaN and infinity reach what they reach in plain sums, and nothing beside it.
@@ -55,15 +75,16 @@ fn hostile_values_stay_where_they_belong() {
         let mut pixels = values(&random(1, &shape));
         pixels[(5 * 20 + 9) * 24 + 11] = f64::from(poison);
         let x = Tensor::from_vec(pixels, &shape, &candle_core::Device::Cpu).unwrap();
-        for (f, transposed) in [(random(2, &[32, 32, 3, 3]), false), (random(2, &[32, 32, 4, 4]), true)] {
+        for side in [3, 4, 5, 7] {
+            let (f, transposed) = (random(2, &[32, 32, side, side]), side == 4);
             let op = |x: &Tensor, f: &Tensor| {
-                if transposed { ops::conv_transpose2d(x, f) } else { ops::conv2d(x, f, None, 1) }
+                if transposed { ops::conv_transpose2d(x, f) } else { ops::conv2d(x, f, None, side / 2) }
             };
             let single = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
             let (found, expected) = (run(&single(&x), &single(&f), op), run(&x, &f, op));
             for (found, expected) in found.iter().zip(&expected) {
                 let kinds = |t: &Tensor| values(&single(t)).iter().map(|v| v.is_finite()).collect::<Vec<_>>();
-                assert!(kinds(found) == kinds(expected), "{poison}, transposed {transposed}");
+                assert!(kinds(found) == kinds(expected), "{poison}, {side} x {side}");
             }
         }
     }

@@ -1,21 +1,41 @@
 //! Convolution on the CPU.
 
+use std::ops::Range;
+
 use candle_core::{CpuStorage, Layout, Result, Shape};
 use rayon::prelude::*;
 
 use super::Geometry;
 use crate::ops::patches::{Images, Patches, conv_taps};
-use crate::ops::product::{self, Matrix, Rows};
+use crate::ops::product::{self, Matrix, Rows, transpose};
 use crate::ops::real::{Real, slice, stored, uninit};
-use crate::ops::simd::wide;
+use crate::ops::simd::{prefetch, wide};
+use crate::ops::strips::{self, Filters, Padded};
 use crate::ops::winograd::{self, F4x3, Order};
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
 
+fn images<T>(d: Geometry, data: &[T]) -> Images<'_, T> {
+    Images { data, samples: d.n, planes: d.c, height: d.h, width: d.w }
+}
+
+/// The gradient of the result.
+fn gradients<T>(d: Geometry, data: &[T]) -> Images<'_, T> {
+    Images { data, samples: d.n, planes: d.out, height: d.out_h(), width: d.out_w() }
+}
+
 fn patches<T: Real>(d: Geometry, x: &[T]) -> Patches<'_, T> {
     let padding = d.padding as isize;
-    let images = Images { data: x, samples: d.n, planes: d.c, height: d.h, width: d.w };
-    Patches::new(images, (d.out_h(), d.out_w()), conv_taps(d.c, d.kh, d.kw, padding, padding))
+    Patches::new(images(d, x), (d.out_h(), d.out_w()), conv_taps(d.c, d.kh, d.kw, padding, padding))
+}
+
+fn padded<T>(d: Geometry, x: &[T]) -> Padded<'_, T> {
+    Padded { images: images(d, x), padding: d.padding as isize, taps: d.kh }
+}
+
+/// The filters by output channel.
+fn matrix<T>(d: Geometry, w: &[T]) -> Matrix<'_, T> {
+    Matrix(w, d.c * d.kh * d.kw)
 }
 
 pub(super) fn forward<T: Real>(
@@ -26,20 +46,36 @@ pub(super) fn forward<T: Real>(
 ) -> Result<(CpuStorage, Shape)> {
     let bias = bias.map(|(bias, layout)| slice::<T>(bias, layout)).transpose()?;
     let (x, w) = (slice::<T>(x.0, x.1)?, slice::<T>(w.0, w.1)?);
-    let y = if fast(d, x, w) {
-        winograd::forward::<F4x3, T>(&planes(d, x), w, &order(d), d.out, bias)
-    } else {
-        product::forward(&Matrix(w, d.c * d.kh * d.kw), d.out, bias, &patches(d, x))
+    let y = match way(d, (d.c, d.out, d.out_h()), x, w) {
+        Way::Tiles => winograd::forward::<F4x3, T>(&planes(d, x), w, &order(d), d.out, bias),
+        Way::Strips => {
+            let filters = Filters { rows: &matrix(d, w), count: d.out, turned: false };
+            strips::forward(padded(d, x), &filters, bias)
+        }
+        Way::Plain => product::forward(&matrix(d, w), d.out, bias, patches(d, x)),
     };
     Ok(stored(y, (d.n, d.out, d.out_h(), d.out_w())))
 }
 
-/// Whether a product of x or the gradient with these values goes through transformed tiles.
-fn fast<T: Real>(d: Geometry, a: &[T], b: &[T]) -> bool {
-    (d.kh, d.kw) == (3, 3)
-        && winograd::pays::<F4x3, T>(d.n, d.c, d.out, (d.out_h(), d.out_w()))
-        && winograd::tame(a)
-        && winograd::tame(b)
+/// How a product of x, the gradient and the filters is computed.
+enum Way {
+    /// In transformed tiles.
+    Tiles,
+    /// In strips transformed along y.
+    Strips,
+    Plain,
+}
+
+/// The shortest way for a product of these values, from `c` channels to `rows` whose planes are `height` high.
+fn way<T: Real>(d: Geometry, (c, rows, height): (usize, usize, usize), a: &[T], b: &[T]) -> Way {
+    let way = if (d.kh, d.kw) == (3, 3) && winograd::pays::<F4x3, T>(d.n, d.c, d.out, (d.out_h(), d.out_w())) {
+        Way::Tiles
+    } else if strips::pays::<T>(c, rows, (d.kh, d.kw), height) {
+        Way::Strips
+    } else {
+        Way::Plain
+    };
+    if matches!(way, Way::Plain) || (winograd::tame(a) && winograd::tame(b)) { way } else { Way::Plain }
 }
 
 fn planes<T: Real>(d: Geometry, x: &[T]) -> winograd::Planes<'_, T, impl Fn(usize) -> (isize, isize) + Sync> {
@@ -78,26 +114,55 @@ impl<T: Real> Rows<T> for Exchanged<'_, T> {
             }
         }
     }
+
+    fn fill_transposed(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [T], width: usize) {
+        assert!(rows.len() <= width && out.len() >= columns.len() * width);
+        let mut column = columns.start;
+        while column < columns.end {
+            // Taps of one output channel.
+            let (o, tap) = (column / self.area, column % self.area);
+            let taps = (self.area - tap).min(columns.end - column);
+            let from = &self.filters[(o * self.channels + rows.start) * self.area + tap..];
+            assert!(from.len() >= rows.len().saturating_sub(1) * self.area + taps);
+            let to = &mut out[(column - columns.start) * width..];
+            // SAFETY: both hold what was just asked of them.
+            unsafe { transpose((rows.len(), taps), (from.as_ptr(), self.area), (to.as_mut_ptr(), width)) }
+            column += taps;
+        }
+    }
+
+    fn prefetch(&self, row: usize, columns: Range<usize>) {
+        for o in columns.start / self.area..columns.end.div_ceil(self.area) {
+            prefetch(&self.filters[(o * self.channels + row) * self.area..][..self.area]);
+        }
+    }
 }
 
 /// Filter tap (ky, kx) took x at y + ky - padding to the result at y; so x at y gets `g` at y + padding - ky back.
 pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (data, w) = (slice::<T>(g.0, g.1)?, slice::<T>(w.0, w.1)?);
-    if fast(d, data, w) {
-        // A convolution of the gradient by the filters turned round.
-        let corner = d.padding as isize - 2;
-        let (height, width, origin) = (d.out_h(), d.out_w(), |_| (corner, corner));
-        let planes = winograd::Planes { data, samples: d.n, planes: d.out, height, width, origin, out: (d.h, d.w) };
-        let order = Order { row: 9, plane: 9 * d.c, taps: vec![std::array::from_fn(|tap| 8 - tap)] };
-        return Ok(stored(winograd::forward::<F4x3, T>(&planes, w, &order, d.c, None), (d.n, d.c, d.h, d.w)));
-    }
-    let filters = Exchanged { filters: w, channels: d.c, area: d.kh * d.kw };
-    let padding = d.padding as isize;
-    let mut taps = conv_taps(d.out, d.kh, d.kw, padding, padding);
-    taps.iter_mut().for_each(|tap| (tap.dy, tap.dx) = (-tap.dy, -tap.dx));
-    let images = Images { data, samples: d.n, planes: d.out, height: d.out_h(), width: d.out_w() };
-    let patches = Patches::new(images, (d.h, d.w), taps);
-    Ok(stored(product::forward(&filters, d.c, None, &patches), (d.n, d.c, d.h, d.w)))
+    let (filters, padding) = (Exchanged { filters: w, channels: d.c, area: d.kh * d.kw }, d.padding as isize);
+    let gx = match way(d, (d.out, d.c, d.h), data, w) {
+        Way::Tiles => {
+            // A convolution of the gradient by the filters turned round.
+            let corner = d.padding as isize - 2;
+            let (height, width, origin) = (d.out_h(), d.out_w(), |_| (corner, corner));
+            let planes = winograd::Planes { data, samples: d.n, planes: d.out, height, width, origin, out: (d.h, d.w) };
+            let order = Order { row: 9, plane: 9 * d.c, taps: vec![std::array::from_fn(|tap| 8 - tap)] };
+            winograd::forward::<F4x3, T>(&planes, w, &order, d.c, None)
+        }
+        Way::Strips => {
+            let filters = Filters { rows: &filters, count: d.c, turned: true };
+            let padding = d.kh as isize - 1 - padding;
+            strips::forward(Padded { images: gradients(d, data), padding, taps: d.kh }, &filters, None)
+        }
+        Way::Plain => {
+            let mut taps = conv_taps(d.out, d.kh, d.kw, padding, padding);
+            taps.iter_mut().for_each(|tap| (tap.dy, tap.dx) = (-tap.dy, -tap.dx));
+            product::forward(&filters, d.c, None, Patches::new(gradients(d, data), (d.h, d.w), taps))
+        }
+    };
+    Ok(stored(gx, (d.n, d.c, d.h, d.w)))
 }
 
 /// Partial sums side by side, so that additions do not wait for each other. Fixed: it sets the order of the sums.
@@ -124,12 +189,14 @@ pub(super) fn bias_gradient<T: Real>(g: Stored<'_>) -> Result<(CpuStorage, Shape
 
 pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (g, x) = (slice::<T>(g.0, g.1)?, slice::<T>(x.0, x.1)?);
-    let gw = if fast(d, g, x) {
-        let mut gw = uninit(d.out * d.c * 9);
-        winograd::filter_gradient::<F4x3, T>(&planes(d, x), g, &order(d), d.out, &mut gw);
-        gw
-    } else {
-        product::filter_gradient(g, d.out, &patches(d, x))
+    let gw = match way(d, (d.c, d.out, d.out_h()), g, x) {
+        Way::Tiles => {
+            let mut gw = uninit(d.out * d.c * 9);
+            winograd::filter_gradient::<F4x3, T>(&planes(d, x), g, &order(d), d.out, &mut gw);
+            gw
+        }
+        Way::Strips => strips::filter_gradient(padded(d, x), g, d.out),
+        Way::Plain => product::filter_gradient(g, d.out, patches(d, x)),
     };
     Ok(stored(gw, (d.out, d.c, d.kh, d.kw)))
 }

@@ -39,7 +39,7 @@ pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Res
             let taps = (0..4 * d.c).map(tap).map(|(plane, ((dy, _), (dx, _)))| Tap { plane, dy, dx }).collect();
             let images = Images { data: x, samples: d.n, planes: d.c, height: d.h, width: d.w };
             let filters = Matrix(&filters[(a * 2 + b) * 4 * d.c..], 16 * d.c);
-            product::forward(&filters, d.out, None, &Patches::new(images, (d.h, d.w), taps))
+            product::forward(&filters, d.out, None, Patches::new(images, (d.h, d.w), taps))
         });
         // Row 2i + a of the result: the two phases' rows i in turn.
         y.par_chunks_mut(4 * area).zip(even.par_chunks(area).zip(odd.par_chunks(area))).for_each(|(y, (even, odd))| {
@@ -137,7 +137,7 @@ pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>)
         let (planes, order) = gradient_planes(d, &split);
         winograd::forward::<F3x2, T>(&planes, w, &order, d.c, None)
     } else {
-        product::forward(&Matrix(w, d.out * 16), d.c, None, &gradient_patches(d, &split))
+        product::forward(&Matrix(w, d.out * 16), d.c, None, gradient_patches(d, &split))
     };
     Ok(stored(gx, (d.n, d.c, d.h, d.w)))
 }
@@ -150,7 +150,7 @@ pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>
         winograd::filter_gradient::<F3x2, T>(&planes, x, &order, d.c, &mut gw);
         gw
     } else {
-        product::filter_gradient(x, d.c, &gradient_patches(d, &split))
+        product::filter_gradient(x, d.c, gradient_patches(d, &split))
     };
     Ok(stored(gw, (d.c, d.out, 4, 4)))
 }

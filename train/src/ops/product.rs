@@ -294,16 +294,22 @@ fn pack_transposed<T: Real>(
 /// The pointers must be valid for both matrices, which must not overlap.
 pub(super) unsafe fn transpose<T: Real>((rows, columns): (usize, usize), from: (*const T, usize), to: (*mut T, usize)) {
     const SIDE: usize = 16;
+    if columns == 1 && from.1 == 1 {
+        // SAFETY: one column, whose values lie side by side in both.
+        return unsafe { std::ptr::copy_nonoverlapping(from.0, to.0, rows) };
+    }
     for r in (0..rows).step_by(SIDE) {
         for c in (0..columns).step_by(SIDE) {
+            let size = (SIDE.min(rows - r), SIDE.min(columns - c));
             // SAFETY: the block lies inside both matrices.
             unsafe {
                 let (source, target) = (from.0.add(r * from.1 + c), to.0.add(c * to.1 + r));
-                if rows - r >= SIDE && columns - c >= SIDE && T::transpose16(source, from.1, target, to.1) {
+                // A call for a few values would take longer than the values.
+                if size.0 * size.1 >= 2 * SIDE && T::transpose16(size, (source, from.1), (target, to.1)) {
                     continue;
                 }
-                for i in 0..SIDE.min(rows - r) {
-                    for j in 0..SIDE.min(columns - c) {
+                for i in 0..size.0 {
+                    for j in 0..size.1 {
                         *target.add(j * to.1 + i) = *source.add(i * from.1 + j);
                     }
                 }

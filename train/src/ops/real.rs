@@ -14,11 +14,12 @@ pub(super) trait Real: WithDType {
 
     /// The product's innermost loops on this processor.
     fn kernels() -> &'static Kernels<Self>;
-    /// Transposes a block of 16 x 16 values (pointers with their row distances) if there is a fast way.
+    /// Transposes a block of up to 16 x 16 values (rows and columns; pointers with their row distances) if there is a fast
+    /// way.
     ///
     /// # Safety
     /// The pointers must be valid for the blocks.
-    unsafe fn transpose16(from: *const Self, from_row: usize, to: *mut Self, to_row: usize) -> bool;
+    unsafe fn transpose16(size: (usize, usize), from: (*const Self, usize), to: (*mut Self, usize)) -> bool;
     /// As `f64`.
     fn up(self) -> f64;
     /// The nearest value to an `f64`.
@@ -34,9 +35,9 @@ macro_rules! impl_real {
                 $kernels()
             }
             #[inline(always)]
-            unsafe fn transpose16(from: *const Self, from_row: usize, to: *mut Self, to_row: usize) -> bool {
+            unsafe fn transpose16(size: (usize, usize), from: (*const Self, usize), to: (*mut Self, usize)) -> bool {
                 // SAFETY: the caller's promise.
-                unsafe { $transpose(from, from_row, to, to_row) }
+                unsafe { $transpose(size, from, to) }
             }
             #[inline(always)]
             fn up(self) -> f64 {
@@ -50,7 +51,7 @@ macro_rules! impl_real {
     )*};
 }
 /// There is none for `f64`, which tests alone are in a hurry with.
-unsafe fn no_transpose(_: *const f64, _: usize, _: *mut f64, _: usize) -> bool {
+unsafe fn no_transpose(_: (usize, usize), _: (*const f64, usize), _: (*mut f64, usize)) -> bool {
     false
 }
 

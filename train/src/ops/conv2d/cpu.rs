@@ -46,18 +46,24 @@ pub(super) fn forward<T: Real>(
 ) -> Result<(CpuStorage, Shape)> {
     let bias = bias.map(|(bias, layout)| slice::<T>(bias, layout)).transpose()?;
     let (x, w) = (slice::<T>(x.0, x.1)?, slice::<T>(w.0, w.1)?);
-    let y = match way(d, (d.c, d.out, d.out_h()), x, w) {
-        Way::Tiles => winograd::forward::<F4x3, T>(&planes(d, x), w, &order(d), d.out, bias),
+    let y = match way::<T>(d, (d.c, d.out, d.out_h())) {
+        Way::Tiles => Some(winograd::forward::<F4x3, T>(&planes(d, x), w, &order(d), d.out, bias)),
         Way::Strips => {
             let filters = Filters { rows: &matrix(d, w), count: d.out, turned: false };
-            strips::forward(padded(d, x), &filters, bias)
+            Some(strips::forward(padded(d, x), &filters, bias))
         }
-        Way::Plain => product::forward(&matrix(d, w), d.out, bias, patches(d, x)),
+        Way::Plain => None,
     };
+    let y = y.filter(|y| winograd::tame(y));
+    let y = y.unwrap_or_else(|| product::forward(&matrix(d, w), d.out, bias, patches(d, x)));
     Ok(stored(y, (d.n, d.out, d.out_h(), d.out_w())))
 }
 
 /// How a product of x, the gradient and the filters is computed.
+///
+/// NaN, infinity or an overflow in a transform leaves results that are not finite, so that it is enough to look at the
+/// smaller side of a product: what is not tame takes the plain sums.
+#[derive(PartialEq)]
 enum Way {
     /// In transformed tiles.
     Tiles,
@@ -66,16 +72,15 @@ enum Way {
     Plain,
 }
 
-/// The shortest way for a product of these values, from `c` channels to `rows` whose planes are `height` high.
-fn way<T: Real>(d: Geometry, (c, rows, height): (usize, usize, usize), a: &[T], b: &[T]) -> Way {
-    let way = if (d.kh, d.kw) == (3, 3) && winograd::pays::<F4x3, T>(d.n, d.c, d.out, (d.out_h(), d.out_w())) {
+/// The shortest way for a product from `c` channels to `rows` whose planes are `height` high.
+fn way<T: Real>(d: Geometry, (c, rows, height): (usize, usize, usize)) -> Way {
+    if (d.kh, d.kw) == (3, 3) && winograd::pays::<F4x3, T>(d.n, d.c, d.out, (d.out_h(), d.out_w())) {
         Way::Tiles
     } else if strips::pays::<T>(c, rows, (d.kh, d.kw), height) {
         Way::Strips
     } else {
         Way::Plain
-    };
-    if matches!(way, Way::Plain) || (winograd::tame(a) && winograd::tame(b)) { way } else { Way::Plain }
+    }
 }
 
 fn planes<T: Real>(d: Geometry, x: &[T]) -> winograd::Planes<'_, T, impl Fn(usize) -> (isize, isize) + Sync> {
@@ -142,26 +147,27 @@ impl<T: Real> Rows<T> for Exchanged<'_, T> {
 pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (data, w) = (slice::<T>(g.0, g.1)?, slice::<T>(w.0, w.1)?);
     let (filters, padding) = (Exchanged { filters: w, channels: d.c, area: d.kh * d.kw }, d.padding as isize);
-    let gx = match way(d, (d.out, d.c, d.h), data, w) {
+    let gx = match way::<T>(d, (d.out, d.c, d.h)) {
         Way::Tiles => {
             // A convolution of the gradient by the filters turned round.
             let corner = d.padding as isize - 2;
             let (height, width, origin) = (d.out_h(), d.out_w(), |_| (corner, corner));
             let planes = winograd::Planes { data, samples: d.n, planes: d.out, height, width, origin, out: (d.h, d.w) };
             let order = Order { row: 9, plane: 9 * d.c, taps: vec![std::array::from_fn(|tap| 8 - tap)] };
-            winograd::forward::<F4x3, T>(&planes, w, &order, d.c, None)
+            Some(winograd::forward::<F4x3, T>(&planes, w, &order, d.c, None))
         }
         Way::Strips => {
             let filters = Filters { rows: &filters, count: d.c, turned: true };
             let padding = d.kh as isize - 1 - padding;
-            strips::forward(Padded { images: gradients(d, data), padding, taps: d.kh }, &filters, None)
+            Some(strips::forward(Padded { images: gradients(d, data), padding, taps: d.kh }, &filters, None))
         }
-        Way::Plain => {
-            let mut taps = conv_taps(d.out, d.kh, d.kw, padding, padding);
-            taps.iter_mut().for_each(|tap| (tap.dy, tap.dx) = (-tap.dy, -tap.dx));
-            product::forward(&filters, d.c, None, Patches::new(gradients(d, data), (d.h, d.w), taps))
-        }
+        Way::Plain => None,
     };
+    let gx = gx.filter(|gx| winograd::tame(gx)).unwrap_or_else(|| {
+        let mut taps = conv_taps(d.out, d.kh, d.kw, padding, padding);
+        taps.iter_mut().for_each(|tap| (tap.dy, tap.dx) = (-tap.dy, -tap.dx));
+        product::forward(&filters, d.c, None, Patches::new(gradients(d, data), (d.h, d.w), taps))
+    });
     Ok(stored(gx, (d.n, d.c, d.h, d.w)))
 }
 
@@ -189,7 +195,9 @@ pub(super) fn bias_gradient<T: Real>(g: Stored<'_>) -> Result<(CpuStorage, Shape
 
 pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (g, x) = (slice::<T>(g.0, g.1)?, slice::<T>(x.0, x.1)?);
-    let gw = match way(d, (d.c, d.out, d.out_h()), g, x) {
+    let way = way::<T>(d, (d.c, d.out, d.out_h()));
+    let way = if way == Way::Plain || (winograd::tame(g) && winograd::tame(x)) { way } else { Way::Plain };
+    let gw = match way {
         Way::Tiles => {
             let mut gw = uninit(d.out * d.c * 9);
             winograd::filter_gradient::<F4x3, T>(&planes(d, x), g, &order(d), d.out, &mut gw);

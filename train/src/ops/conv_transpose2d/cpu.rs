@@ -20,7 +20,13 @@ const PHASES: [[(isize, usize); 2]; 2] = [[(-1, 3), (0, 1)], [(0, 2), (1, 0)]];
 
 pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (x, w) = (slice::<T>(x.0, x.1)?, slice::<T>(w.0, w.1)?);
-    let fast = fast(d, d.c, d.out, x, w);
+    let y = pays::<T>(d, d.c, d.out).then(|| both_phases(d, x, w, true)).filter(|y| winograd::tame(y));
+    let y = y.unwrap_or_else(|| both_phases(d, x, w, false));
+    Ok(stored(y, (d.n, d.out, 2 * d.h, 2 * d.w)))
+}
+
+/// The result, through transformed tiles if `fast`: NaN, infinity or an overflow then leaves values that are not finite.
+fn both_phases<T: Real>(d: Geometry, x: &[T], w: &[T], fast: bool) -> Vec<T> {
     let filters = if fast { Vec::new() } else { phase_filters(d, w) };
     let area = (d.h * d.w).max(1);
     let mut y = uninit(d.n * d.out * 4 * d.h * d.w);
@@ -49,12 +55,12 @@ pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Res
             }
         });
     }
-    Ok(stored(y, (d.n, d.out, 2 * d.h, 2 * d.w)))
+    y
 }
 
-/// Whether a product of x or the gradient with these values, `planes` planes to `rows`, goes through transformed tiles.
-fn fast<T: Real>(d: Geometry, planes: usize, rows: usize, a: &[T], b: &[T]) -> bool {
-    winograd::pays::<F3x2, T>(d.n, planes, rows, (d.h, d.w)) && winograd::tame(a) && winograd::tame(b)
+/// Whether a product of `planes` planes to `rows` goes through transformed tiles.
+fn pays<T: Real>(d: Geometry, planes: usize, rows: usize) -> bool {
+    winograd::pays::<F3x2, T>(d.n, planes, rows, (d.h, d.w))
 }
 
 #[inline(always)]
@@ -133,18 +139,18 @@ fn gradient_planes<T: Real>(d: Geometry, split: &[T]) -> (Planes<'_, T, Origin>,
 
 pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (split, w) = (split_phases(d, slice::<T>(g.0, g.1)?), slice::<T>(w.0, w.1)?);
-    let gx = if fast(d, 4 * d.out, d.c, &split, w) {
+    let fast = pays::<T>(d, 4 * d.out, d.c).then(|| {
         let (planes, order) = gradient_planes(d, &split);
         winograd::forward::<F3x2, T>(&planes, w, &order, d.c, None)
-    } else {
-        product::forward(&Matrix(w, d.out * 16), d.c, None, gradient_patches(d, &split))
-    };
+    });
+    let plain = || product::forward(&Matrix(w, d.out * 16), d.c, None, gradient_patches(d, &split));
+    let gx = fast.filter(|gx| winograd::tame(gx)).unwrap_or_else(plain);
     Ok(stored(gx, (d.n, d.c, d.h, d.w)))
 }
 
 pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (split, x) = (split_phases(d, slice::<T>(g.0, g.1)?), slice::<T>(x.0, x.1)?);
-    let gw = if fast(d, 4 * d.out, d.c, &split, x) {
+    let gw = if pays::<T>(d, 4 * d.out, d.c) && winograd::tame(&split) && winograd::tame(x) {
         let (planes, order) = gradient_planes(d, &split);
         let mut gw = uninit(d.c * d.out * 16);
         winograd::filter_gradient::<F3x2, T>(&planes, x, &order, d.c, &mut gw);

@@ -123,7 +123,7 @@ pub(super) fn pays<S: Scheme, T: Real>(n: usize, c: usize, rows: usize, (height,
 /// Channels below which the transforms cost more than the products save.
 const LEAST_CHANNELS: usize = 24;
 
-/// Whether all values are finite and so small that no transform overflows.
+/// Whether all values are finite and so small that no transform of them overflows.
 pub(super) fn tame<T: Real>(values: &[T]) -> bool {
     values.par_chunks(1 << 16).all(|part| wide(tame_part, part))
 }

@@ -83,11 +83,6 @@ impl Run {
         self.sample
     }
 
-    /// Row of the first pixel.
-    pub(super) fn y(&self) -> usize {
-        self.y
-    }
-
     /// Column of the first pixel.
     pub(super) fn x(&self) -> usize {
         self.x

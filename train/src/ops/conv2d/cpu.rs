@@ -10,7 +10,7 @@ use crate::ops::patches::{Images, Patches, conv_taps};
 use crate::ops::product::{self, Matrix, Rows, transpose};
 use crate::ops::real::{Real, slice, stored, uninit};
 use crate::ops::simd::{prefetch, wide};
-use crate::ops::strips::{self, Filters, Padded};
+use crate::ops::strips::{self, Filters, Strips, Window};
 use crate::ops::winograd::{self, F4x3, Order};
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
@@ -29,8 +29,9 @@ fn patches<T: Real>(d: Geometry, x: &[T]) -> Patches<'_, T> {
     Patches::new(images(d, x), (d.out_h(), d.out_w()), conv_taps(d.c, d.kh, d.kw, padding, padding))
 }
 
-fn padded<T>(d: Geometry, x: &[T]) -> Padded<'_, T> {
-    Padded { images: images(d, x), padding: d.padding as isize, taps: d.kh }
+fn strips<T: Real>(d: Geometry, x: &[T]) -> Strips<T> {
+    let (corner, out) = (-(d.padding as isize), (d.out_h(), d.out_w()));
+    Strips::new(Window { images: images(d, x), origin: (corner, corner), out, taps: d.kh, further: 0 })
 }
 
 /// The filters by output channel.
@@ -49,8 +50,8 @@ pub(super) fn forward<T: Real>(
     let y = match way::<T>(d, (d.c, d.out, d.out_h())) {
         Way::Tiles => Some(winograd::forward::<F4x3, T>(&planes(d, x), w, &order(d), d.out, bias)),
         Way::Strips => {
-            let filters = Filters { rows: &matrix(d, w), count: d.out, turned: false };
-            Some(strips::forward(padded(d, x), &filters, bias))
+            let filters = Filters { rows: &matrix(d, w), count: d.out, turned: false, column: 0 };
+            Some(strips(d, x).forward(&filters, bias))
         }
         Way::Plain => None,
     };
@@ -157,9 +158,11 @@ pub(super) fn input_gradient<T: Real>(d: Geometry, g: Stored<'_>, w: Stored<'_>)
             Some(winograd::forward::<F4x3, T>(&planes, w, &order, d.c, None))
         }
         Way::Strips => {
-            let filters = Filters { rows: &filters, count: d.c, turned: true };
-            let padding = d.kh as isize - 1 - padding;
-            Some(strips::forward(Padded { images: gradients(d, data), padding, taps: d.kh }, &filters, None))
+            let filters = Filters { rows: &filters, count: d.c, turned: true, column: 0 };
+            let corner = padding + 1 - d.kh as isize;
+            let (images, origin, out) = (gradients(d, data), (corner, corner), (d.h, d.w));
+            let strips = Strips::new(Window { images, origin, out, taps: d.kh, further: 0 });
+            Some(strips.forward(&filters, None))
         }
         Way::Plain => None,
     };
@@ -203,7 +206,7 @@ pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>
             winograd::filter_gradient::<F4x3, T>(&planes(d, x), g, &order(d), d.out, &mut gw);
             gw
         }
-        Way::Strips => strips::filter_gradient(padded(d, x), g, d.out),
+        Way::Strips => strips(d, x).filter_gradient(g, d.out),
         Way::Plain => product::filter_gradient(g, d.out, patches(d, x)),
     };
     Ok(stored(gw, (d.out, d.c, d.kh, d.kw)))

@@ -11,6 +11,7 @@ use crate::ops::patches::{Images, Patches, Tap};
 use crate::ops::product::{self, Matrix};
 use crate::ops::real::{Real, slice, stored, uninit};
 use crate::ops::simd::wide;
+use crate::ops::strips::{self, Filters, Strips, Window};
 use crate::ops::winograd::{self, F3x2, Order, Planes};
 
 type Stored<'a> = (&'a CpuStorage, &'a Layout);
@@ -20,34 +21,49 @@ const PHASES: [[(isize, usize); 2]; 2] = [[(-1, 3), (0, 1)], [(0, 2), (1, 0)]];
 
 pub(super) fn forward<T: Real>(d: Geometry, x: Stored<'_>, w: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (x, w) = (slice::<T>(x.0, x.1)?, slice::<T>(w.0, w.1)?);
-    let y = pays::<T>(d, d.c, d.out).then(|| both_phases(d, x, w, true)).filter(|y| winograd::tame(y));
-    let y = y.unwrap_or_else(|| both_phases(d, x, w, false));
-    Ok(stored(y, (d.n, d.out, 2 * d.h, 2 * d.w)))
-}
-
-/// The result, through transformed tiles if `fast`: NaN, infinity or an overflow then leaves values that are not finite.
-fn both_phases<T: Real>(d: Geometry, x: &[T], w: &[T], fast: bool) -> Vec<T> {
-    let filters = if fast { Vec::new() } else { phase_filters(d, w) };
-    let area = (d.h * d.w).max(1);
-    let mut y = uninit(d.n * d.out * 4 * d.h * d.w);
-    for a in 0..2 {
-        let [even, odd] = [0, 1].map(|b| {
-            if fast {
-                let (samples, planes, height, width) = (d.n, d.c, d.h, d.w);
-                let origin = |_| (PHASES[a][0].0, PHASES[b][0].0);
-                let planes = Planes { data: x, samples, planes, height, width, origin, out: (d.h, d.w) };
-                let tap = |k: usize| PHASES[a][k / 2 % 2].1 * 4 + PHASES[b][k % 2].1;
-                let order = Order { row: 16, plane: 16 * d.out, taps: vec![std::array::from_fn(tap)] };
-                return winograd::forward::<F3x2, T>(&planes, w, &order, d.out, None);
-            }
+    let fast = strips::pays::<T>(d.c, d.out, (2, 2), d.h).then(|| through_strips(d, x, w));
+    let y = fast.filter(|y| winograd::tame(y)).unwrap_or_else(|| {
+        let filters = phase_filters(d, w);
+        interleaved(d, |a, b| {
             let pairs = |k: usize| (PHASES[a][k / 2], PHASES[b][k % 2]);
             let tap = |t: usize| (t / 4, pairs(t % 4));
             let taps = (0..4 * d.c).map(tap).map(|(plane, ((dy, _), (dx, _)))| Tap { plane, dy, dx }).collect();
-            let images = Images { data: x, samples: d.n, planes: d.c, height: d.h, width: d.w };
-            let filters = Matrix(&filters[(a * 2 + b) * 4 * d.c..], 16 * d.c);
-            product::forward(&filters, d.out, None, Patches::new(images, (d.h, d.w), taps))
-        });
-        // Row 2i + a of the result: the two phases' rows i in turn.
+            let patches = Patches::new(images(d, x), (d.h, d.w), taps);
+            product::forward(&phase(d, &filters, a, b), d.out, None, patches)
+        })
+    });
+    Ok(stored(y, (d.n, d.out, 2 * d.h, 2 * d.w)))
+}
+
+/// The result through strips: NaN, infinity or an overflow in a transform leaves values that are not finite.
+fn through_strips<T: Real>(d: Geometry, x: &[T], w: &[T]) -> Vec<T> {
+    let filters = phase_filters(d, w);
+    // Phases of one row see the same rows of x, one column apart.
+    let strips = [0, 1].map(|a| {
+        let origin = (PHASES[a][0].0, PHASES[0][0].0);
+        Strips::new(Window { images: images(d, x), origin, out: (d.h, d.w), taps: 2, further: 1 })
+    });
+    interleaved(d, |a, b| {
+        let rows = &phase(d, &filters, a, b);
+        strips[a].forward(&Filters { rows, count: d.out, turned: false, column: b }, None)
+    })
+}
+
+fn images<T>(d: Geometry, data: &[T]) -> Images<'_, T> {
+    Images { data, samples: d.n, planes: d.c, height: d.h, width: d.w }
+}
+
+/// The filters of one phase, out of [`phase_filters`].
+fn phase<T>(d: Geometry, filters: &[T], a: usize, b: usize) -> Matrix<'_, T> {
+    Matrix(&filters[(a * 2 + b) * 4 * d.c..], 16 * d.c)
+}
+
+/// Puts the four phases of the result, each N x O x H x W, in their places: row 2i + a and column 2j + b.
+fn interleaved<T: Real>(d: Geometry, phase: impl Fn(usize, usize) -> Vec<T>) -> Vec<T> {
+    let area = (d.h * d.w).max(1);
+    let mut y = uninit(d.n * d.out * 4 * d.h * d.w);
+    for a in 0..2 {
+        let [even, odd] = [0, 1].map(|b| phase(a, b));
         y.par_chunks_mut(4 * area).zip(even.par_chunks(area).zip(odd.par_chunks(area))).for_each(|(y, (even, odd))| {
             let rows = y.chunks_exact_mut(2 * d.w).skip(a).step_by(2);
             for (to, (even, odd)) in rows.zip(even.chunks_exact(d.w).zip(odd.chunks_exact(d.w))) {

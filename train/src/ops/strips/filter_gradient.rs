@@ -23,10 +23,10 @@ const CHANNELS: usize = 16;
 /// Least input channels of a task: with fewer, transforming the gradient takes longer than the sums.
 const FEW_CHANNELS: usize = 8;
 
-/// See [`super::filter_gradient`].
+/// See [`Strips::filter_gradient`].
 pub(super) fn filter_gradient<S: Scheme, T: Real>(strips: &Strips<T>, g: &[T], rows: usize) -> Vec<T> {
     assert_eq!(g.len(), strips.samples * rows * strips.out.0 * strips.out.1);
-    let patches = strips.patches();
+    let patches = strips.patches(0);
     let width = T::kernels().width;
     let panels = rows.div_ceil(width);
     let share = strips.planes.div_ceil(TASKS.div_ceil(panels)).clamp(FEW_CHANNELS, CHANNELS);
@@ -74,7 +74,7 @@ impl<T: Real> Part<'_, T> {
                     for product in 0..S::PRODUCTS {
                         // SAFETY: the places' patches lie inside the transformed images; `sums` has the plane's rows.
                         unsafe {
-                            let at = product * strips.product() + plane * strips.count * strips.width;
+                            let at = product * strips.product() + plane * strips.width;
                             let a = strips.data.as_ptr().add(at);
                             let c = sums.as_mut_ptr().add(((plane - self.planes.start) * S::PRODUCTS + product) * row);
                             let b = products.as_ptr().add(product * block);
@@ -107,14 +107,15 @@ impl<T: Real> Part<'_, T> {
         let mut offsets = Vec::with_capacity(count);
         let base = self.strips.data.as_ptr();
         for run in self.patches.runs(first, count) {
+            let (sample, first) = self.strips.place(&run);
             for output in 0..2 {
-                let (y, at) = (2 * run.y() + output, (output * PLACES + offsets.len()) * width);
+                let (y, at) = (first + output, (output * PLACES + offsets.len()) * width);
                 let to = &mut pixels[at..][..run.len() * width];
                 if y >= height {
                     to.fill(T::ZERO);
                     continue;
                 }
-                let from = (run.sample() * self.rows + self.mine.start) * height * columns + y * columns + run.x();
+                let from = (sample * self.rows + self.mine.start) * height * columns + y * columns + run.x();
                 assert!(from + (self.mine.len() - 1) * height * columns + run.len() <= self.g.len());
                 // SAFETY: just checked; the target has a row for each place.
                 unsafe {

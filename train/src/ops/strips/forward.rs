@@ -24,13 +24,13 @@ const TASKS: usize = 8;
 /// Least places of a task, about: with fewer, transforming the filters takes longer than the sums.
 const FEW_PLACES: usize = 30;
 
-/// See [`super::forward`].
+/// See [`Strips::forward`].
 pub(super) fn forward<S: Scheme, T: Real, R: Rows<T>>(
     strips: &Strips<T>,
     filters: &Filters<'_, R>,
     start: Option<&[T]>,
 ) -> Vec<T> {
-    let (kernels, rows, patches) = (T::kernels(), filters.count, strips.patches());
+    let (kernels, rows, patches) = (T::kernels(), filters.count, strips.patches(filters.column));
     let mut out: Vec<T> = uninit(strips.samples * rows * strips.out.0 * strips.out.1);
     let (places, panels) = (patches.columns(), rows.div_ceil(kernels.width));
     if out.is_empty() {
@@ -109,9 +109,10 @@ impl<T: Real> Part<'_, T> {
         let ((height, columns), width) = (self.strips.out, self.kernels.width);
         let mut done = 0;
         for run in &self.runs {
-            let y = 2 * run.y() + output;
+            let (sample, y) = self.strips.place(run);
+            let y = y + output;
             if y < height {
-                let at = (run.sample() * self.rows + self.mine.start) * height * columns + y * columns + run.x();
+                let at = (sample * self.rows + self.mine.start) * height * columns + y * columns + run.x();
                 // SAFETY: this task's pixels of its channels of the sample.
                 unsafe {
                     let (from, to) = (values[done * width..].as_ptr(), self.out.get().add(at));

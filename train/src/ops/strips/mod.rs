@@ -17,12 +17,13 @@ mod steps;
 use candle_core::DType;
 use rayon::prelude::*;
 
-use super::patches::{Images, Patches, Tap};
-use super::product;
+use super::patches::{Images, Patches, Run, Tap};
+use super::product::Rows;
 use super::real::{Real, uninit};
+use super::scratch::Shared;
 use super::simd::{Loop, wide_loop};
 use super::sliding;
-use schemes::{F2x5, F2x7, Scheme};
+use schemes::{F2x2, F2x5, F2x7, Scheme};
 use steps::{Input, LANES, apply};
 
 /// Channels below which the transforms cost more than the products save.
@@ -33,21 +34,45 @@ pub(super) fn pays<T: Real>(c: usize, rows: usize, (height, width): (usize, usiz
     T::DTYPE == DType::F32
         && T::kernels().width.is_multiple_of(LANES)
         && height == width
-        && [F2x5::TAPS, F2x7::TAPS].contains(&height)
+        && [F2x2::TAPS, F2x5::TAPS, F2x7::TAPS].contains(&height)
         && c >= LEAST_CHANNELS
         && sliding::suits::<T>(rows)
         // An odd last row takes as long as two.
         && 5 * out_h.next_multiple_of(2) <= 6 * out_h
 }
 
-/// A batch of images under filters of one size that step one pixel.
+/// Calls a function of a scheme that this number of taps has.
+macro_rules! with_scheme {
+    ($taps:expr, $scheme:ident => $call:expr) => {
+        match $taps {
+            2 => {
+                type $scheme = F2x2;
+                $call
+            }
+            5 => {
+                type $scheme = F2x5;
+                $call
+            }
+            _ => {
+                type $scheme = F2x7;
+                $call
+            }
+        }
+    };
+}
+
+/// A batch of images under filters that step one pixel.
 #[derive(Clone, Copy)]
-pub(super) struct Padded<'a, T> {
+pub(super) struct Window<'a, T> {
     pub(super) images: Images<'a, T>,
-    /// Rows and columns of zeros on every side; less than 0: those that no filter sees.
-    pub(super) padding: isize,
+    /// Row and column of the images that the first tap sees at output pixel (0, 0); outside of them there are zeros.
+    pub(super) origin: (isize, isize),
+    /// Height and width of the output.
+    pub(super) out: (usize, usize),
     /// Rows and columns of a filter.
     pub(super) taps: usize,
+    /// Columns to the right of the origin at which other filters may start.
+    pub(super) further: usize,
 }
 
 /// Filters and the way they are read.
@@ -58,33 +83,13 @@ pub(super) struct Filters<'a, R> {
     pub(super) count: usize,
     /// Whether each filter is turned round, its last tap first.
     pub(super) turned: bool,
+    /// Columns from the window's origin to the one that the first tap sees at output pixel (0, 0).
+    pub(super) column: usize,
 }
 
-/// `out[s, m, y, x] = start[m] + sum of filters[m, c, i, j] * x[s, c, y + i - padding, x + j - padding]`.
-pub(super) fn forward<T: Real, R: product::Rows<T>>(
-    x: Padded<'_, T>,
-    filters: &Filters<'_, R>,
-    start: Option<&[T]>,
-) -> Vec<T> {
-    if x.taps == F2x5::TAPS {
-        forward::forward::<F2x5, T, R>(&Strips::new(x), filters, start)
-    } else {
-        forward::forward::<F2x7, T, R>(&Strips::new(x), filters, start)
-    }
-}
-
-/// `out[m, c, i, j] = sum over s, y, x of g[s, m, y, x] * x[s, c, y + i - padding, x + j - padding]` of `rows` rows m.
-pub(super) fn filter_gradient<T: Real>(x: Padded<'_, T>, g: &[T], rows: usize) -> Vec<T> {
-    if x.taps == F2x5::TAPS {
-        filter_gradient::filter_gradient::<F2x5, T>(&Strips::new(x), g, rows)
-    } else {
-        filter_gradient::filter_gradient::<F2x7, T>(&Strips::new(x), g, rows)
-    }
-}
-
-/// A batch of images, transformed along y.
-struct Strips<T> {
-    /// Samples x products x planes x strips x columns.
+/// A batch of images, transformed along y. What the filters of one strip see lies together.
+pub(super) struct Strips<T> {
+    /// Samples x strips x products x planes x columns.
     data: Vec<T>,
     samples: usize,
     planes: usize,
@@ -98,76 +103,85 @@ struct Strips<T> {
 }
 
 impl<T: Real> Strips<T> {
-    fn new(x: Padded<'_, T>) -> Self {
+    pub(super) fn new(x: Window<'_, T>) -> Self {
         let Images { samples, planes, .. } = x.images;
-        let size = |n: usize| (n as isize + 2 * x.padding) as usize + 1 - x.taps;
-        let out = (size(x.images.height), size(x.images.width));
-        let (count, width) = (out.0.div_ceil(2), (out.1 + x.taps - 1).next_multiple_of(LANES));
-        let (area, products) = (count * width, x.taps + 1);
-        let mut data: Vec<T> = uninit(samples * products * planes * area);
-        for (sample, data) in data.chunks_mut((products * planes * area).max(1)).enumerate() {
-            // Product p of plane c is part p planes + c.
-            let mut parts: Vec<Vec<&mut [T]>> = (0..planes).map(|_| Vec::with_capacity(products)).collect();
-            data.chunks_exact_mut(area.max(1)).enumerate().for_each(|(i, part)| parts[i % planes].push(part));
-            parts.into_par_iter().enumerate().for_each(|(plane, to)| {
-                let plane = Plane { x, plane: sample * planes + plane, count, width, to };
-                if x.taps == F2x5::TAPS { wide_loop::<F2x5, _>(plane) } else { wide_loop::<F2x7, _>(plane) }
-            });
-        }
-        Self { data, samples, planes, count, width, taps: x.taps, out }
+        let count = x.out.0.div_ceil(2);
+        let width = (x.out.1 + x.taps - 1 + x.further).next_multiple_of(LANES);
+        let mut data: Vec<T> = uninit(samples * count * (x.taps + 1) * planes * width);
+        let to = Shared(data.as_mut_ptr());
+        (0..samples * planes).into_par_iter().for_each(|plane| {
+            let plane = Plane { x, plane, count, width, to };
+            with_scheme!(x.taps, S => wide_loop::<S, _>(plane));
+        });
+        Self { data, samples, planes, count, width, taps: x.taps, out: x.out }
     }
 
-    /// Values of one product's planes.
+    /// `out[s, m, y, x] = start[m] + sum of filters[m, c, i, j] * window[s, c, y + i, x + j]`.
+    pub(super) fn forward<R: Rows<T>>(&self, filters: &Filters<'_, R>, start: Option<&[T]>) -> Vec<T> {
+        with_scheme!(self.taps, S => forward::forward::<S, T, R>(self, filters, start))
+    }
+
+    /// `out[m, c, i, j] = sum over s, y, x of g[s, m, y, x] * window[s, c, y + i, x + j]` of `rows` rows m.
+    pub(super) fn filter_gradient(&self, g: &[T], rows: usize) -> Vec<T> {
+        with_scheme!(self.taps, S => filter_gradient::filter_gradient::<S, T>(self, g, rows))
+    }
+
+    /// Values of one product of a strip.
     fn product(&self) -> usize {
-        self.planes * self.count * self.width
+        self.planes * self.width
     }
 
-    /// The patches that the first product's filters see: taps of plane c in column order at c taps.
-    fn patches(&self) -> Patches<'_, T> {
-        let tap = |i: usize| Tap { plane: i / self.taps, dy: 0, dx: (i % self.taps) as isize };
+    /// The patches that the first product's filters see from a column on, a sample for each strip: taps of plane c in
+    /// column order at c taps.
+    fn patches(&self, column: usize) -> Patches<'_, T> {
+        let tap = |i: usize| Tap { plane: i / self.taps, dy: 0, dx: (column + i % self.taps) as isize };
         let taps = (0..self.planes * self.taps).map(tap).collect();
-        let planes = (self.taps + 1) * self.planes;
-        let images = Images { data: &self.data, samples: self.samples, planes, height: self.count, width: self.width };
-        Patches::new(images, (self.count, self.out.1), taps)
+        let (samples, planes) = (self.samples * self.count, (self.taps + 1) * self.planes);
+        let images = Images { data: &self.data, samples, planes, height: 1, width: self.width };
+        Patches::new(images, (1, self.out.1), taps)
+    }
+
+    /// Sample and first row of output of a run of [`Self::patches`].
+    fn place(&self, run: &Run) -> (usize, usize) {
+        (run.sample() / self.count, 2 * (run.sample() % self.count))
     }
 }
 
-/// One plane's transforms, a part of the result for each product.
+/// The transforms of one plane of one sample.
 struct Plane<'a, T> {
-    x: Padded<'a, T>,
+    x: Window<'a, T>,
     plane: usize,
     count: usize,
     width: usize,
-    to: Vec<&'a mut [T]>,
+    to: Shared<T>,
 }
 
 impl<S: Scheme, T: Real> Loop<S> for Plane<'_, T> {
     #[inline(always)]
     fn run(self) {
-        let Self { x: Padded { images, padding, .. }, plane, count, width, mut to } = self;
+        let Self { x: Window { images, origin: (top, left), .. }, plane, count, width, to } = self;
         // The plane with its border: the rows that the strips see.
         let height = 2 * count + S::TAPS - 1;
         let mut bordered = vec![T::ZERO; height * width];
         let image = &images.data[plane * images.height * images.width..][..images.height * images.width];
-        let (cut, left) = ((-padding).max(0) as usize, padding.max(0) as usize);
+        let (cut, left) = (left.max(0) as usize, (-left).max(0) as usize);
         let len = images.width.saturating_sub(cut).min(width.saturating_sub(left));
         for (y, row) in bordered.chunks_exact_mut(width).enumerate() {
-            let y = y as isize - padding;
+            let y = y as isize + top;
             if y >= 0 && y < images.height as isize && len > 0 {
                 row[left..left + len].copy_from_slice(&image[y as usize * images.width + cut..][..len]);
             }
         }
-        let mut block = [T::ZERO; 8 * LANES];
+        let (sample, plane) = (plane / images.planes, plane % images.planes);
+        let product = images.planes * width;
         for strip in 0..count {
             let rows = &bordered[2 * strip * width..][..S::PRODUCTS * width];
+            let first = (sample * count + strip) * S::PRODUCTS * product + plane * width;
             for at in (0..width).step_by(LANES) {
-                // SAFETY: the rows hold whole vectors, as does the block.
+                // SAFETY: the rows hold whole vectors; nobody else writes this plane's columns of this sample's strips.
                 unsafe {
-                    let from = (rows.as_ptr().add(at), width as isize);
-                    apply::<S, Input, T>(from, (block.as_mut_ptr(), LANES));
-                }
-                for (to, values) in to.iter_mut().zip(block.chunks_exact(LANES)) {
-                    to[strip * width + at..][..LANES].copy_from_slice(values);
+                    let (from, to) = (rows.as_ptr().add(at), to.get().add(first + at));
+                    apply::<S, Input, T>((from, width as isize), (to, product));
                 }
             }
         }

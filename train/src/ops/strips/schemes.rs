@@ -10,6 +10,14 @@ use crate::ops::real::Real;
 /// Values of one transform; what lies beyond its own length is not used.
 pub(super) type Values<T> = [T; 8];
 
+/// The first values of a transform.
+#[inline(always)]
+fn values<T: Real, const N: usize>(first: [T; N]) -> Values<T> {
+    let mut values = [T::ZERO; 8];
+    values[..N].copy_from_slice(&first);
+    values
+}
+
 /// F(2, `TAPS`).
 pub(super) trait Scheme: Sync {
     /// r.
@@ -35,6 +43,38 @@ fn k<T: Real>(v: f64) -> T {
     T::down(v)
 }
 
+/// The points 0, 1 and infinity.
+pub(super) struct F2x2;
+
+impl Scheme for F2x2 {
+    const TAPS: usize = 2;
+
+    #[inline(always)]
+    fn input<T: Real>([d0, d1, d2, ..]: Values<T>) -> Values<T> {
+        values([d0 - d1, d1, d2 - d1])
+    }
+
+    #[inline(always)]
+    fn filter<T: Real>([g0, g1, ..]: Values<T>) -> Values<T> {
+        values([g0, g0 + g1, g1])
+    }
+
+    #[inline(always)]
+    fn output<T: Real>([p0, p1, p2, ..]: Values<T>) -> Values<T> {
+        values([p0 + p1, p1 + p2])
+    }
+
+    #[inline(always)]
+    fn output_adjoint<T: Real>([y0, y1, ..]: Values<T>) -> Values<T> {
+        values([y0, y0 + y1, y1])
+    }
+
+    #[inline(always)]
+    fn filter_adjoint<T: Real>([p0, p1, p2, ..]: Values<T>) -> Values<T> {
+        values([p0 + p1, p1 + p2])
+    }
+}
+
 /// The points 0, 1, -1, 2, -2 and infinity.
 pub(super) struct F2x5;
 
@@ -47,7 +87,7 @@ impl Scheme for F2x5 {
         let (e, f) = (d4 - d2, k::<T>(2.0) * (d3 - d1));
         let first = k::<T>(4.0) * d0 - k::<T>(5.0) * d2 + d4;
         let last = k::<T>(4.0) * d1 - k::<T>(5.0) * d3 + d5;
-        [first, a + b, a - b, e + f, e - f, last, T::ZERO, T::ZERO]
+        values([first, a + b, a - b, e + f, e - f, last])
     }
 
     #[inline(always)]
@@ -55,21 +95,18 @@ impl Scheme for F2x5 {
         let (a, b) = ((g0 + g2 + g4) * k(-1.0 / 6.0), (g1 + g3) * k(-1.0 / 6.0));
         let e = g0 * k(1.0 / 24.0) + g2 * k(1.0 / 6.0) + g4 * k(2.0 / 3.0);
         let f = g1 * k(1.0 / 12.0) + g3 * k(1.0 / 3.0);
-        [g0 * k(0.25), a + b, a - b, e + f, e - f, g4, T::ZERO, T::ZERO]
+        values([g0 * k(0.25), a + b, a - b, e + f, e - f, g4])
     }
 
     #[inline(always)]
     fn output<T: Real>([p0, p1, p2, p3, p4, p5, ..]: Values<T>) -> Values<T> {
-        let mut y = [T::ZERO; 8];
-        y[0] = p0 + (p1 + p2) + (p3 + p4);
-        y[1] = (p1 - p2) + k::<T>(2.0) * (p3 - p4) + p5;
-        y
+        values([p0 + (p1 + p2) + (p3 + p4), (p1 - p2) + k::<T>(2.0) * (p3 - p4) + p5])
     }
 
     #[inline(always)]
     fn output_adjoint<T: Real>([y0, y1, ..]: Values<T>) -> Values<T> {
         let twice = k::<T>(2.0) * y1;
-        [y0, y0 + y1, y0 - y1, y0 + twice, y0 - twice, y1, T::ZERO, T::ZERO]
+        values([y0, y0 + y1, y0 - y1, y0 + twice, y0 - twice, y1])
     }
 
     #[inline(always)]
@@ -78,7 +115,7 @@ impl Scheme for F2x5 {
         let (c, d) = (p3 + p4, p3 - p4);
         let (g0, g1) = (p0 * k(0.25) + a + c * k(1.0 / 24.0), b + d * k(1.0 / 12.0));
         let (g2, g3) = (a + c * k(1.0 / 6.0), b + d * k(1.0 / 3.0));
-        [g0, g1, g2, g3, a + c * k(2.0 / 3.0) + p5, T::ZERO, T::ZERO, T::ZERO]
+        values([g0, g1, g2, g3, a + c * k(2.0 / 3.0) + p5])
     }
 }
 
@@ -112,10 +149,8 @@ impl Scheme for F2x7 {
 
     #[inline(always)]
     fn output<T: Real>([p0, p1, p2, p3, p4, p5, p6, p7]: Values<T>) -> Values<T> {
-        let mut y = [T::ZERO; 8];
-        y[0] = p0 + (p1 + p2) + (p3 + p4) + (p5 + p6);
-        y[1] = (p1 - p2) + k::<T>(2.0) * (p3 - p4) + k::<T>(0.5) * (p5 - p6) + p7;
-        y
+        let first = p0 + (p1 + p2) + (p3 + p4) + (p5 + p6);
+        values([first, (p1 - p2) + k::<T>(2.0) * (p3 - p4) + k::<T>(0.5) * (p5 - p6) + p7])
     }
 
     #[inline(always)]
@@ -151,10 +186,10 @@ mod tests {
     }
 
     fn check<S: Scheme>() {
-        let values = |len: usize, factor: f64| -> Values<f64> {
+        let sines = |len: usize, factor: f64| -> Values<f64> {
             std::array::from_fn(|i| if i < len { ((i + 1) as f64 * factor).sin() } else { 0.0 })
         };
-        let (d, g) = (values(S::PRODUCTS, 1.7), values(S::TAPS, 2.3));
+        let (d, g) = (sines(S::PRODUCTS, 1.7), sines(S::TAPS, 2.3));
         let (input, filter) = (S::input(d), S::filter(g));
         let y = S::output(std::array::from_fn(|p| input[p] * filter[p]));
         for (i, y) in y.iter().take(2).enumerate() {
@@ -162,13 +197,14 @@ mod tests {
             assert!(off < 1e-13, "{} taps, output {i} off by {off:e}", S::TAPS);
         }
         // Adjoints: (A^T p) y = p (A y), and (G g) p = g (G^T p).
-        let (p, v) = (values(S::PRODUCTS, 0.9), values(2, 0.6));
+        let (p, v) = (sines(S::PRODUCTS, 0.9), sines(2, 0.6));
         assert!((dot(&S::output(p), &v) - dot(&p, &S::output_adjoint(v))).abs() < 1e-13);
         assert!((dot(&filter, &p) - dot(&g, &S::filter_adjoint(p))).abs() < 1e-13);
     }
 
     #[test]
     fn two_outputs_are_the_plain_sums() {
+        check::<F2x2>();
         check::<F2x5>();
         check::<F2x7>();
     }

@@ -55,6 +55,10 @@ pub struct Job {
     /// instead of the middle three for one from the body's own button). Its failure is reported and costs no shot.
     #[arg(long, value_name = "COMMAND")]
     pub hook: Option<String>,
+    /// Meter every setup again, as after the light changed: what an earlier run metered is not used any more. The journal
+    /// keeps both; shots that are stored already stay as they are.
+    #[arg(long)]
+    pub meter_anew: bool,
     /// Rehearsal camera: what goes wrong, YAML.
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
@@ -109,10 +113,15 @@ pub(crate) fn run_watched(job: &Job, stop: &Stop, board: Option<Arc<Board>>) -> 
         progress.end(&summary);
         return Ok(());
     }
+    if job.meter_anew && pending.iter().all(|s| s.metered.is_none()) {
+        return Err(Error::Input(
+            "--meter-anew: none of the shots that are left follows a metered exposure; leave it out".into(),
+        ));
+    }
 
     let initial = vec![Setting::Target(plan.camera.capture_target), Setting::Quality(plan.camera.quality)];
     let card = folder.root.join(".rehearsal-card");
-    let tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time)?;
+    let tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time, stop)?;
     let mut tether = tether.attended(!job.yes);
     let operator = Operator::new(job.yes, tether.set());
     ready(job, &plan, &pending, &mut tether, &progress, stop)?;

@@ -128,6 +128,54 @@ fn a_body_that_cannot_be_set_is_refused_in_one_sentence() {
 }
 
 #[test]
+fn a_setting_that_cannot_be_read_for_once_ends_no_session() {
+    // The body fails to describe one property or another: as it is connected to, as it is set, and as it is read back.
+    for (action, every) in [("general-error", 23), ("busy", 17), ("general-error", 7)] {
+        let faults = format!("  - {{ on: describe-property, do: {action}, nth: 1, every: {every} }}\n");
+        let bench = Bench::with_faults(STILL, &faults);
+        let output = bench.run();
+        assert_eq!(output.status.code(), Some(0), "{action} every {every}: {}", text(&output.stderr));
+        bench.assert_complete(FEW);
+        assert_eq!(bench.card().len(), FEW);
+    }
+}
+
+#[test]
+fn a_body_that_is_still_waking_up_is_connected_to() {
+    // Four connections in a row fail before the fifth: as it is unplugged, as it is asked what it is, and as it is set.
+    let faults = "
+  - { on: open-session, do: drop-before, nth: 1, times: 2 }
+  - { on: set-property, do: drop-before, nth: 1 }
+  - { on: device-info, do: drop-during, nth: 2 }
+";
+    let bench = Bench::with_faults(STILL, faults);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    bench.assert_complete(FEW);
+}
+
+#[test]
+fn a_clock_that_is_off_is_told_before_the_first_shot() {
+    let camera = body(Model::D5300);
+    let one = STILL.replace("[1/60, 1/15], f_number: [5.6, 11], iso: [100, 400]", "[1/60], f_number: [8]");
+    let said = |ahead: f64| {
+        camera.operator().set_clock_ahead(ahead);
+        let bench = Bench::on(&one, &camera);
+        let output = bench.command().env("TZ", "UTC").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    assert!(!said(0.0).contains("clock"));
+    let ahead = said(2.0 * 86_400.0 + 130.0);
+    assert!(ahead.contains("warning: the body's clock is 48 h 02 min ahead of this computer's: set it"), "{ahead}");
+    assert!(said(-900.0).contains("behind this computer's"));
+    // The simulated set's body runs on UTC, whatever the zone of who rehearses.
+    let rehearsed = Bench::new(&one).command().env("TZ", "EST5EDT").output().unwrap();
+    assert_eq!(rehearsed.status.code(), Some(0));
+    assert!(!text(&rehearsed.stderr).contains("clock"), "{}", text(&rehearsed.stderr));
+}
+
+#[test]
 fn strange_files_on_the_card_stay_there() {
     let bench = Bench::new(STILL);
     let card = bench.session().join(".rehearsal-card/DCIM/100D5300");

@@ -7,7 +7,7 @@ use manifests::plan::Subject;
 use super::{Body, Operator, Options};
 
 const HELP: &str = "scene ID | paper in|out | glass in|out | zoom MM | focus M | autofocus on|off | dial m|p | \
-                    battery PERCENT | press | unplug | sleep SECONDS | status | help | quit";
+                    battery PERCENT | clock SECONDS | press | unplug | sleep SECONDS | status | help | quit";
 
 /// Runs a body until the standard input says `quit`, or until the process is stopped.
 ///
@@ -60,6 +60,7 @@ fn obey(operator: &Operator, line: &str) -> Result<Option<String>, String> {
         (Some("battery"), Some(percent), None) => {
             operator.set_battery(number(percent, "percent")?.clamp(0.0, 100.0) as u8)
         }
+        (Some("clock"), Some(seconds), None) => operator.set_clock_ahead(number(seconds, "seconds ahead")?),
         (Some("press"), None, None) => operator.press_shutter(),
         (Some("unplug"), None, None) => operator.pull_cable(),
         (Some("sleep"), Some(seconds), None) => operator.sleep(number(seconds, "seconds")?),
@@ -89,6 +90,7 @@ mod tests {
         assert!(status("zoom 24").contains("24 mm"));
         assert!(status("zoom 500").contains("55 mm"), "the ring ends");
         assert!(status("focus 1.5").contains("1.50 m"));
+        assert!(status("clock -90").starts_with("scene library"));
         assert!(status("help").contains("press"));
         for wrong in ["zoom", "zoom wide", "paper", "scene a b", "dance"] {
             assert!(obey(&operator, wrong).is_err(), "{wrong}");

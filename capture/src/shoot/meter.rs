@@ -21,7 +21,7 @@ const NEAR: f64 = 0.17;
 
 impl Shooter<'_> {
     /// Meters a setup, if any of its shots asks for it and no run before this one did: a sweep that was interrupted goes
-    /// on around the same exposure. Trial photographs stay on the card, and no log names them.
+    /// on around the same exposure, unless the operator wants it metered anew. Trial photographs stay on the card, and no log names them.
     pub(super) fn meter(
         &mut self,
         group: &[&PlannedShot],
@@ -31,14 +31,16 @@ impl Shooter<'_> {
     ) -> Result<Option<Metered>, Error> {
         let Some(first) = group.iter().find(|s| s.metered.is_some()) else { return Ok(None) };
         let name = setup.to_string();
-        if let Some(before) = journal.metered(&name) {
+        let before = journal.metered(&name);
+        if let Some(before) = before.filter(|_| !self.meter_anew) {
             let Metered { seconds, f_number, iso } = before;
             let words = format!("metered before, {setup}: {seconds:.4} s at f/{f_number}, ISO {iso}");
             self.progress.note(&words);
             return Ok(Some(before));
         }
         let Settings { f_number, iso, .. } = first.settings;
-        let mut metered = Metered { seconds: self.ask(|c| c.settings())?.shutter.seconds(), f_number, iso };
+        let stands = self.ask(|c| c.settings())?.shutter.seconds();
+        let mut metered = Metered { seconds: before.map_or(stands, |b| b.at(f_number, iso)), f_number, iso };
         let mut tried: Option<Shutter> = None;
         for _ in 0..MOST {
             self.stop.check()?;
@@ -54,7 +56,10 @@ impl Shooter<'_> {
                 break;
             }
         }
-        let words = format!("metered {setup}: {:.4} s at f/{f_number}, ISO {iso}", metered.seconds);
+        let mut words = format!("metered {setup}: {:.4} s at f/{f_number}, ISO {iso}", metered.seconds);
+        if let Some(before) = before {
+            words += &format!(", {:+.1} stops from before", (metered.seconds / before.at(f_number, iso)).log2());
+        }
         self.progress.note(&words);
         journal.record_metered(&name, metered)?;
         Ok(Some(metered))

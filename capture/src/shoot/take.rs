@@ -42,6 +42,8 @@ pub(super) struct Shooter<'a> {
     pub(super) hook: Hook<'a>,
     /// Steps of the focus motor from where the operator focused.
     pub(super) focus: i32,
+    /// Whether setups that an earlier run metered are metered again.
+    pub(super) meter_anew: bool,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
     /// The connection, by its number, over which the card was listed last: what the body told over another is lost.
@@ -80,6 +82,7 @@ impl<'a> Shooter<'a> {
             tether,
             hook,
             focus: 0,
+            meter_anew: job.meter_anew,
             progress,
             stop,
             listed: 0,

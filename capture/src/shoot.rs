@@ -17,7 +17,7 @@ use manifests::{plan::Plan, read_yaml};
 
 use crate::{
     Error,
-    camera::{Address, Camera, Choices, Setting},
+    camera::{Address, Camera, Choices, Kind, Setting},
     journal::Journal,
     live::{Board, View},
     operator::Operator,
@@ -194,13 +194,35 @@ impl Shooter<'_> {
                 }
                 let shot = metered.map_or_else(|| Ok((*shot).clone()), |m| m.resolve(shot, &choices.shutter))?;
                 self.progress.begin(&shot, self.plan);
-                self.shot(&shot, &next, journal, summary)?;
+                self.shot_with_hands(operator, &shot, &next, journal, summary)?;
             }
             self.settle_flight(journal, summary)?;
             self.focus_back()?;
             setup = Some(next);
         }
         self.take_in_from_card(setup.as_ref(), journal)
+    }
+
+    /// A shot; where the camera cannot take it until somebody does something about it, and somebody is there, they are told,
+    /// and it goes on from there.
+    fn shot_with_hands(
+        &mut self,
+        operator: &Operator,
+        shot: &PlannedShot,
+        setup: &Setup,
+        journal: &mut Journal,
+        summary: &mut Summary,
+    ) -> Result<(), Error> {
+        loop {
+            let e = match self.shot(shot, setup, journal, summary) {
+                Err(Error::Camera(e)) if operator.is_person() && hands_help(e.kind) => e,
+                ended => return ended,
+            };
+            self.settle_flight(journal, summary)?;
+            self.confirm(operator, &format!("{e}. The session goes on when that is done."))?;
+            // Another card, another battery: what was known over the connection may not hold any more.
+            self.tether.reopen(&e, self.progress, self.stop)?;
+        }
     }
 
     /// Prompts, then checks what the camera says about it: the zoom, and the f-numbers that depend on it.
@@ -246,6 +268,11 @@ impl Shooter<'_> {
         view.close(&mut self.tether);
         answered
     }
+}
+
+/// Whether somebody at the camera can put right what it could not do.
+fn hands_help(kind: Kind) -> bool {
+    !matches!(kind, Kind::Refused | Kind::Disk)
 }
 
 /// Refuses what the camera does not have, and what would be in vain, before the first shot.

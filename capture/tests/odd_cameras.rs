@@ -73,6 +73,36 @@ fn somebody_at_the_camera_has_all_the_time_they_need() {
 }
 
 #[test]
+fn a_full_card_and_a_flat_battery_are_prompts_while_somebody_is_there() {
+    let camera = body(Model::D5300);
+    let hands = camera.operator();
+    let bench = Bench::on(STILL, &camera);
+    let mut command = capture();
+    command.arg("run").arg(bench.plan()).arg("--session").arg(bench.session()).args(["--camera", &bench.camera]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut enter = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut done = || std::io::Write::write_all(&mut enter, b"\n").unwrap();
+    done();
+    lines.by_ref().find(|l| l.contains("2/8")).unwrap();
+    hands.set_card_capacity(1000);
+    let prompt = lines.by_ref().find(|l| l.starts_with('>')).unwrap();
+    assert!(prompt.contains("put in another card") && prompt.contains("[Enter when done"), "{prompt}");
+    hands.set_card_capacity(32_000_000_000);
+    done();
+    lines.by_ref().find(|l| l.contains("5/8")).unwrap();
+    hands.set_battery(1);
+    let prompt = lines.by_ref().find(|l| l.starts_with('>')).unwrap();
+    assert!(prompt.contains("look at the battery"), "{prompt}");
+    hands.set_battery(100);
+    done();
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
+    bench.assert_complete(FEW);
+    assert_eq!((hands.releases(), bench.unplanned().len()), (FEW as u64, 0));
+}
+
+#[test]
 fn packets_that_are_none_cost_a_connection_and_no_photograph() {
     let faults = "
   - { on: read-property, do: malformed, nth: 60 }
@@ -138,6 +168,22 @@ fn a_setting_that_cannot_be_read_for_once_ends_no_session() {
         bench.assert_complete(FEW);
         assert_eq!(bench.card().len(), FEW);
     }
+}
+
+#[test]
+fn a_value_that_is_refused_once_is_set_again_and_for_ever_is_a_sentence() {
+    for action in ["refuse", "general-error", "busy"] {
+        let bench = Bench::with_faults(STILL, &format!("  - {{ on: set-property, do: {action}, nth: 4, every: 5 }}\n"));
+        let output = bench.run();
+        assert_eq!(output.status.code(), Some(0), "{action}: {}", text(&output.stderr));
+        bench.assert_complete(FEW);
+    }
+    // Somebody turns the dial in the middle: from then on the body sets the exposure itself.
+    let bench = Bench::with_faults(STILL, "  - { on: capture, do: wrong-dial, nth: 2 }\n");
+    let (code, message) = ending(&bench.run());
+    assert_eq!(code, 1, "{message}");
+    let last = message.lines().last().unwrap();
+    assert!(last.contains("is the mode dial still on M?") && last.contains("of 8 shots are stored"), "{message}");
 }
 
 #[test]

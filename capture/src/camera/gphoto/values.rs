@@ -83,11 +83,16 @@ impl Body {
             _ => return Err(Error::new(Kind::Refused, format!("cannot {what}: the body does not take it as text"))),
         };
         self.camera.set_config(&widget).wait().map_err(|e| {
-            // Reading it went well a moment ago, so bad parameters mean the value here, unless the setting itself is gone:
-            // then the connection is.
+            // Reading it went well a moment ago, so bad parameters mean the value here, or that the connection is gone.
             let refused = matches!(e.kind(), ErrorKind::BadParameters | ErrorKind::Other);
             let mut e = said(&what, &e);
-            if refused && matches!(e.kind, Kind::Gone | Kind::Other) && !e.message.contains("not found") {
+            if refused && e.message.contains("not found") {
+                // What libgphoto2 says of every answer but yes.
+                if self.widget(name).is_ok() {
+                    let words = format!("cannot {what}: the body does not take it; is the mode dial still on M?");
+                    e = Error::new(Kind::Other, words);
+                }
+            } else if refused && matches!(e.kind, Kind::Gone | Kind::Other) {
                 e.kind = Kind::Refused;
             }
             e

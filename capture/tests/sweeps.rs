@@ -120,6 +120,16 @@ fn metering_anew_is_for_sweeps_that_are_metered() {
 }
 
 #[test]
+fn a_trial_photograph_that_a_drop_left_on_the_card_is_nobodys() {
+    let bench = Bench::with_faults(METERED, "  - { on: capture, do: drop-after, nth: 1 }\n");
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("connecting again"), "{}", text(&output.stderr));
+    bench.assert_complete(24);
+    assert!(bench.unplanned().is_empty(), "{:?}", bench.unplanned());
+}
+
+#[test]
 fn what_was_moved_comes_to_rest_before_the_shutter_opens() {
     // Two prompts: the least that a session may take, however quick the machine, and what the plan's estimate counts.
     let plan = "version: 1\nname: rest\ncamera: { settle_seconds: 3 }\nscenes: [{ id: hall, place: indoor, light: bright }]\n\

@@ -1,15 +1,20 @@
 //! Metering: trial photographs until the picture has the level that a meter would bring it to.
 
+use std::time::Duration;
+
 use manifests::{Shutter, session::Settings};
 
-use super::{keep::extensions, take::Shooter};
+use super::{
+    keep::extensions,
+    take::{Shooter, WRITING_SECONDS},
+};
 use crate::{
     Error,
-    camera::{Camera, CardFile, Choices},
+    camera::{self, Camera, CardFile, Choices},
     journal::Journal,
     plan::{Metered, PlannedShot, Setup},
     qc,
-    tether::passing,
+    tether::{passing, wait},
 };
 
 /// The mean of the light in a well exposed picture, of what saturates: 18 % grey, as meters are calibrated (ISO 2720).
@@ -75,7 +80,7 @@ impl Shooter<'_> {
                 Ok(release) => break release,
                 Err(e) if passing(e.kind) && failures < 4 => {
                     failures += 1;
-                    self.tether.reopen(&e, self.progress, self.stop)?;
+                    self.forget_trial(&e, settings, journal)?;
                 }
                 Err(e) => return Err(crate::doctor::explain(e).into()),
             }
@@ -86,6 +91,19 @@ impl Shooter<'_> {
             level = level.or(self.level(file)?);
         }
         level.ok_or_else(|| Error::Failed("a trial photograph cannot be metered: it came without a picture".into()))
+    }
+
+    /// After an error the trial photograph may be on the card all the same, or come there: it is nobody's.
+    fn forget_trial(&mut self, e: &camera::Error, settings: Settings, journal: &mut Journal) -> Result<(), Error> {
+        wait(Duration::from_secs_f64(settings.shutter.seconds() + WRITING_SECONDS), self.stop)?;
+        // Connected anew, the card's list is a new one.
+        self.tether.reopen(e, self.progress, self.stop)?;
+        // With another shot in doubt, what is new may be that one's.
+        if !journal.doubts() {
+            let card = self.ask(|c| c.card())?;
+            journal.ignore(&journal.fresh(&card).concat())?;
+        }
+        Ok(())
     }
 
     /// Fetches a file for a look; none where it shows nothing.

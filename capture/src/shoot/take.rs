@@ -31,7 +31,7 @@ use crate::{
 /// Attempts at one shot before the session stops.
 pub(super) const PATIENCE: u32 = 5;
 /// Seconds after an exposure in which its file may still come to the card.
-const WRITING_SECONDS: f64 = 3.0;
+pub(super) const WRITING_SECONDS: f64 = 3.0;
 
 /// Takes shots into a session.
 pub(super) struct Shooter<'a> {

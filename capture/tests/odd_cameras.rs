@@ -53,56 +53,6 @@ fn a_body_that_does_not_wake_up_ends_the_session_with_a_remedy() {
 }
 
 #[test]
-fn somebody_at_the_camera_has_all_the_time_they_need() {
-    let camera = body(Model::D5300);
-    let hands = camera.operator();
-    let bench = Bench::on(STILL, &camera);
-    let mut command = capture();
-    command.arg("run").arg(bench.plan()).arg("--session").arg(bench.session()).args(["--camera", &bench.camera]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
-    lines.by_ref().find(|l| l.contains("1/8")).unwrap();
-    hands.sleep(3600.0);
-    let prompt = lines.by_ref().find(|l| l.contains("Waiting for the camera")).unwrap();
-    assert!(prompt.contains("auto-off timer"), "{prompt}");
-    hands.sleep(0.0);
-    let rest: Vec<String> = lines.collect();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
-    bench.assert_complete(FEW);
-}
-
-#[test]
-fn a_full_card_and_a_flat_battery_are_prompts_while_somebody_is_there() {
-    let camera = body(Model::D5300);
-    let hands = camera.operator();
-    let bench = Bench::on(STILL, &camera);
-    let mut command = capture();
-    command.arg("run").arg(bench.plan()).arg("--session").arg(bench.session()).args(["--camera", &bench.camera]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut enter = child.stdin.take().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let mut done = || std::io::Write::write_all(&mut enter, b"\n").unwrap();
-    done();
-    lines.by_ref().find(|l| l.contains("2/8")).unwrap();
-    hands.set_card_capacity(1000);
-    let prompt = lines.by_ref().find(|l| l.starts_with('>')).unwrap();
-    assert!(prompt.contains("put in another card") && prompt.contains("[Enter when done"), "{prompt}");
-    hands.set_card_capacity(32_000_000_000);
-    done();
-    lines.by_ref().find(|l| l.contains("5/8")).unwrap();
-    hands.set_battery(1);
-    let prompt = lines.by_ref().find(|l| l.starts_with('>')).unwrap();
-    assert!(prompt.contains("look at the battery"), "{prompt}");
-    hands.set_battery(100);
-    done();
-    let rest: Vec<String> = lines.collect();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
-    bench.assert_complete(FEW);
-    assert_eq!((hands.releases(), bench.unplanned().len()), (FEW as u64, 0));
-}
-
-#[test]
 fn packets_that_are_none_cost_a_connection_and_no_photograph() {
     let faults = "
   - { on: read-property, do: malformed, nth: 60 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use capture::rehearsal::{Body, Model, Options, Pace};
+use capture::rehearsal::{Action, Body, Fault, Faults, Model, Operation, Options, Pace};
 use manifests::{plan::Subject, session::Shot};
 use support::{Bench, capture, ending, text};
 
@@ -126,6 +126,27 @@ fn a_trial_photograph_that_a_drop_left_on_the_card_is_nobodys() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("connecting again"), "{}", text(&output.stderr));
     bench.assert_complete(24);
+    assert!(bench.unplanned().is_empty(), "{:?}", bench.unplanned());
+}
+
+#[test]
+fn a_trial_photograph_that_a_killed_program_left_is_nobodys() {
+    // The body takes its time to answer the first release, and the program is killed meanwhile.
+    let slow = Fault { seconds: 1.5, ..Fault::at(Operation::Capture, 1, Action::Hang) };
+    let faults = Faults { faults: vec![slow], ..Faults::default() };
+    let body =
+        Body::start(Options { pace: Pace::Fast, picture_size: (600, 400), faults, ..Options::default() }).unwrap();
+    let bench = Bench::on(&METERED.replace("[5.6, 11], iso: [100, 400]", "[5.6]"), &body);
+    let mut child = bench.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while body.operator().releases() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(body.operator().releases() > 7, "{}", text(&output.stderr));
+    bench.assert_complete(6);
     assert!(bench.unplanned().is_empty(), "{:?}", bench.unplanned());
 }
 

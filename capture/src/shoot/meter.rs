@@ -75,12 +75,13 @@ impl Shooter<'_> {
         let files = extensions(self.plan.camera.quality).len();
         let mut failures = 0;
         let release = loop {
-            self.set(settings)?;
+            let read_back = self.set(settings)?;
+            journal.try_out(read_back)?;
             match self.tether.once(|c| c.shoot(settings.shutter, files)) {
                 Ok(release) => break release,
                 Err(e) if passing(e.kind) && failures < 4 => {
                     failures += 1;
-                    self.forget_trial(&e, settings, journal)?;
+                    self.find_trial(&e, settings, journal)?;
                 }
                 Err(e) => return Err(crate::doctor::explain(e).into()),
             }
@@ -93,15 +94,22 @@ impl Shooter<'_> {
         level.ok_or_else(|| Error::Failed("a trial photograph cannot be metered: it came without a picture".into()))
     }
 
-    /// After an error the trial photograph may be on the card all the same, or come there: it is nobody's.
-    fn forget_trial(&mut self, e: &camera::Error, settings: Settings, journal: &mut Journal) -> Result<(), Error> {
+    /// After an error the trial photograph may be on the card all the same, or come there.
+    fn find_trial(&mut self, e: &camera::Error, settings: Settings, journal: &mut Journal) -> Result<(), Error> {
         wait(Duration::from_secs_f64(settings.shutter.seconds() + WRITING_SECONDS), self.stop)?;
         // Connected anew, the card's list is a new one.
         self.tether.reopen(e, self.progress, self.stop)?;
-        // With another shot in doubt, what is new may be that one's.
-        if !journal.doubts() {
-            let card = self.ask(|c| c.card())?;
-            journal.ignore(&journal.fresh(&card).concat())?;
+        self.forget_trial(journal)
+    }
+
+    /// A trial photograph that was begun and never looked at is nobody's, if it is on the card.
+    pub(super) fn forget_trial(&mut self, journal: &mut Journal) -> Result<(), Error> {
+        let Some(settings) = journal.trial() else { return Ok(()) };
+        let card = self.ask(|c| c.card())?;
+        for files in journal.fresh(&card) {
+            if self.matches(&files, &settings)? {
+                journal.ignore(&files)?;
+            }
         }
         Ok(())
     }

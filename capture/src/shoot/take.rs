@@ -104,6 +104,7 @@ impl<'a> Shooter<'a> {
             return Ok(());
         }
         if journal.begun() {
+            self.forget_trial(journal)?;
             return self.take_in_from_card(None, journal);
         }
         let card = self.ask(|c| c.card())?;
@@ -196,7 +197,7 @@ impl<'a> Shooter<'a> {
     }
 
     /// Whether files on the card carry the settings of the shot in doubt; someone may have pressed the body's button.
-    fn matches(&mut self, files: &[CardFile], settings: &Settings) -> Result<bool, Error> {
+    pub(super) fn matches(&mut self, files: &[CardFile], settings: &Settings) -> Result<bool, Error> {
         let Some(file) = files.first() else { return Ok(false) };
         let path = self.fetch(file)?.0;
         let bytes = std::fs::read(&path).map_err(manifests::Error::io(&path, "read"))?;

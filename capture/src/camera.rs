@@ -102,6 +102,9 @@ pub struct Status {
     pub auto_iso: Option<bool>,
     /// The lens's focus: `Manual`, `AF-S`, ...
     pub focus_mode: Option<String>,
+    /// Seconds that the body's clock is ahead of this computer's.
+    #[serde(default)]
+    pub clock_ahead: Option<f64>,
     /// Free bytes on the card.
     pub card_free: Option<u64>,
     /// Photographs that fit on the card at the present quality, as the body counts them.

@@ -105,6 +105,9 @@ enum Command {
         /// What goes wrong, YAML.
         #[arg(long, value_name = "FILE")]
         faults: Option<PathBuf>,
+        /// One JSON line with the port, and one for each command's answer.
+        #[arg(long)]
+        json: bool,
     },
     /// Print completions for a shell.
     Completions {
@@ -160,14 +163,14 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Coverage { sessions, json } => Ok(coverage::report(&sessions, json)?),
         Command::Cameras { json } => Ok(doctor::cameras(json)?),
         Command::Doctor { json } => Ok(doctor::doctor(json)?),
-        Command::Rehearse { scene, port, faults } => {
+        Command::Rehearse { scene, port, faults, json } => {
             let options = rehearsal::Options {
                 scene: read(scene, rehearsal::SceneFile::read)?,
                 faults: read(faults, rehearsal::Faults::read)?,
                 port,
                 ..Default::default()
             };
-            rehearsal::serve(options).context("the rehearsal camera")
+            rehearsal::serve(options, json).context("the rehearsal camera")
         }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "capture", &mut std::io::stdout());

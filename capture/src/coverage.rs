@@ -154,3 +154,36 @@ fn place(p: Place) -> &'static str {
         Place::Outdoor => "outdoor",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shots(n: usize, light: &str, place: &str, varied: usize) -> Vec<Shot> {
+        let one = |i: usize| {
+            let k = i % varied;
+            let settings = serde_json::json!({ "shutter": format!("1/{}", 60 + k), "f_number": 8 + k, "iso": 100,
+                                               "focal_length_mm": 24 + k });
+            serde_json::from_value(serde_json::json!({
+                "index": i, "key": "k", "scene": format!("{place}-{light}"), "place": place, "light": light,
+                "subject": "reflection", "requested": settings, "read_back": settings, "files": [], "stored": "now",
+            }))
+            .unwrap()
+        };
+        (0..n).map(one).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_said_the_largest_gap_first_until_nothing_is() {
+        let some = [shots(1990, "bright", "indoor", 3), shots(1000, "dark", "indoor", 3)].concat();
+        let coverage = count(&some, 2);
+        assert_eq!((coverage.reflections, coverage.scenes, coverage.unplanned), (2990, 2, 2));
+        let next = ["250 more dark reflections", "10 more bright reflections", "scenes that are outdoor"];
+        assert_eq!(coverage.next, next);
+        let all = [shots(2000, "bright", "indoor", 3), shots(1250, "dark", "outdoor", 3)].concat();
+        assert_eq!(count(&all, 0).next, [""; 0]);
+        let same = [shots(2000, "bright", "indoor", 1), shots(1250, "dark", "outdoor", 1)].concat();
+        let next = ["focal lengths", "f-numbers", "shutter speeds"].map(|what| format!("other {what}: there are 1"));
+        assert_eq!(count(&same, 0).next, next);
+    }
+}

@@ -26,11 +26,14 @@ pub(crate) fn explain(mut e: camera::Error) -> camera::Error {
                 held.join(", ")
             ),
         },
-        Kind::CardFull => "put in another card, or clear this one once `capture verify` finds nothing wrong".into(),
+        Kind::CardFull => {
+            "put in another card, an empty one, or clear this one once `capture verify` finds nothing wrong".into()
+        }
         Kind::OutOfFocus => "switch the lens to M: autofocus finds nothing to hold on to".into(),
         Kind::Hung => "switch the body off and on, and look at cable and battery".into(),
         Kind::Gone => "look at cable, battery and the body's auto-off timer".into(),
-        Kind::Disk | Kind::NotFound | Kind::Busy | Kind::Refused | Kind::Other => return e,
+        Kind::Busy => "look at the battery: a flat one keeps a body busy for ever".into(),
+        Kind::Disk | Kind::NotFound | Kind::Refused | Kind::Other => return e,
     };
     e.message = format!("{} ({hint})", e.message);
     e

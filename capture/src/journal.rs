@@ -37,6 +37,8 @@ enum Entry {
     Ignored { files: Vec<String> },
     /// A setup was metered: its shots follow this exposure whenever they are taken.
     Metered { setup: String, exposure: Metered },
+    /// The shutter is about to open for a trial photograph, which is nobody's.
+    Trial { settings: Settings },
     /// The shutter is about to open.
     Shoot(Intent),
 }
@@ -72,6 +74,8 @@ pub(crate) struct Journal {
     known: HashSet<String>,
     /// What was metered, by setup.
     metered: HashMap<String, Metered>,
+    /// The settings of a trial photograph that was begun and not looked at: it may be on the card.
+    trial: Option<Settings>,
     /// Shots in doubt whose files are off the card and being checked.
     claimed: HashSet<String>,
 }
@@ -95,7 +99,7 @@ impl Journal {
                     since = (*recorded, *unplanned);
                 }
                 Entry::Ignored { files } => known.extend(files.iter().cloned()),
-                Entry::Metered { .. } | Entry::Shoot(_) => {}
+                Entry::Metered { .. } | Entry::Trial { .. } | Entry::Shoot(_) => {}
             }
         }
         known.extend(shots.iter().skip(since.0).flat_map(|s| s.files.iter().map(stored_mark)));
@@ -103,11 +107,15 @@ impl Journal {
         let done: HashSet<String> = shots.iter().map(|s| s.key.clone()).collect();
         let begun = !intents.is_empty();
         let mut doubts: Vec<Intent> = Vec::new();
-        let mut metered = HashMap::new();
+        let (mut metered, mut trial) = (HashMap::new(), None);
         for entry in intents {
             match entry {
-                Entry::Card { .. } => doubts.clear(),
-                Entry::Ignored { .. } => {}
+                Entry::Card { .. } => {
+                    doubts.clear();
+                    trial = None;
+                }
+                Entry::Ignored { .. } => trial = None,
+                Entry::Trial { settings } => trial = Some(settings),
                 Entry::Metered { setup, exposure } => {
                     metered.insert(setup, exposure);
                 }
@@ -130,6 +138,7 @@ impl Journal {
             doubts,
             known,
             metered,
+            trial,
             claimed: HashSet::new(),
         })
     }
@@ -217,12 +226,27 @@ impl Journal {
     pub(crate) fn ignore(&mut self, files: &[CardFile]) -> Result<(), Error> {
         let files: Vec<String> = files.iter().map(|f| mark(&f.path(), f.bytes)).collect();
         self.known.extend(files.iter().cloned());
+        self.trial = None;
         self.intents.append(&Entry::Ignored { files })
     }
 
     /// What a setup was metered at, by this run or by one before it.
     pub(crate) fn metered(&self, setup: &str) -> Option<Metered> {
         self.metered.get(setup).copied()
+    }
+
+    /// The settings of a trial photograph that was begun and never looked at.
+    pub(crate) fn trial(&self) -> Option<Settings> {
+        self.trial
+    }
+
+    /// Records that a trial photograph is about to be taken.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn try_out(&mut self, settings: Settings) -> Result<(), Error> {
+        self.trial = Some(settings);
+        self.intents.append(&Entry::Trial { settings })
     }
 
     /// Records what a setup was metered at.

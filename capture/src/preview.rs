@@ -48,7 +48,7 @@ fn checked(
     session: Option<&Path>,
 ) -> Result<Option<u64>, Error> {
     let (progress, stop) = (Progress::new(true, pending.len(), 0), Stop::listen()?);
-    let mut tether = Tether::open(address, Vec::new(), None, None, false)?;
+    let mut tether = Tether::open(address, Vec::new(), None, None, false, &stop)?;
     let (status, choices, settings) =
         tether.steadily(&progress, &stop, |c| Ok((c.status()?, c.choices()?, c.settings()?)))?;
     plan::check(path, pending, &choices, settings.focal_length_mm)?;

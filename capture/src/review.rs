@@ -1,6 +1,9 @@
 //! `capture review`: a contact sheet as one HTML file, sorted and filtered in the page, outliers marked.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use manifests::{
@@ -43,6 +46,7 @@ pub(crate) fn write(root: &Path, out: Option<PathBuf>, json: bool) -> Result<(),
     let session = session::expect(root)?;
     let shots = read_log::<Shot>(&root.join(SHOTS_FILE))?.rows;
     let unplanned = read_log::<Unplanned>(&root.join(UNPLANNED_FILE))?.rows;
+    let usual = usual_sharpness(&shots);
     let planned = shots.iter().map(|s| Card {
         index: Some(s.index),
         key: &s.key,
@@ -51,7 +55,7 @@ pub(crate) fn write(root: &Path, out: Option<PathBuf>, json: bool) -> Result<(),
         settings: Some(s.read_back),
         files: &s.files,
         quality: s.quality,
-        remarks: remarks(s, &shots),
+        remarks: remarks(s, usual.get(&(&s.scene, s.subject)).copied()),
     });
     let nobodys = unplanned.iter().map(|u| Card {
         index: None,
@@ -85,8 +89,21 @@ pub(crate) fn write(root: &Path, out: Option<PathBuf>, json: bool) -> Result<(),
     Ok(())
 }
 
-/// What is odd about a shot, in words.
-pub(crate) fn remarks(shot: &Shot, all: &[Shot]) -> Vec<String> {
+/// Median sharpness of each scene and subject; none for three shots or fewer, which say nothing about each other.
+fn usual_sharpness(shots: &[Shot]) -> HashMap<(&Name, Subject), f64> {
+    let mut kinds: HashMap<(&Name, Subject), Vec<f64>> = HashMap::new();
+    for (shot, q) in shots.iter().filter_map(|s| Some((s, s.quality?))) {
+        kinds.entry((&shot.scene, shot.subject)).or_default().push(q.sharpness);
+    }
+    let median = |mut all: Vec<f64>| {
+        all.sort_by(f64::total_cmp);
+        all[all.len() / 2]
+    };
+    kinds.into_iter().filter(|(_, all)| all.len() > 3).map(|(kind, all)| (kind, median(all))).collect()
+}
+
+/// What is odd about a shot, in words; `usual` is the sharpness of its kind, where that is known.
+pub(crate) fn remarks(shot: &Shot, usual: Option<f64>) -> Vec<String> {
     let mut words = shot.disagreements.clone();
     let Some(q) = shot.quality else { return words };
     if q.clipped > CLIPPED {
@@ -98,12 +115,7 @@ pub(crate) fn remarks(shot: &Shot, all: &[Shot]) -> Vec<String> {
     if let Some(paper) = q.darkest.filter(|level| shot.subject == Subject::Reflection && *level > PAPER) {
         words.push(format!("the paper is at level {paper:.2}: is it black, and in the shade?"));
     }
-    let same = |s: &&Shot| s.scene == shot.scene && s.subject == shot.subject;
-    let mut sharpness: Vec<f64> = all.iter().filter(same).filter_map(|s| s.quality.map(|q| q.sharpness)).collect();
-    sharpness.sort_by(f64::total_cmp);
-    let median = sharpness.get(sharpness.len() / 2).copied().unwrap_or(0.0);
-    // Three shots say nothing about each other.
-    if sharpness.len() > 3 && q.sharpness * BLURRED < median {
+    if usual.is_some_and(|usual| q.sharpness * BLURRED < usual) {
         words.push("much less sharp than the others of its kind".into());
     }
     words
@@ -225,3 +237,46 @@ all.sort((a,b)=>a.dataset[key]-b.dataset[key]);\
 for(const f of all){const d=f.dataset;f.hidden=(by('scene').value&&d.scene!==by('scene').value)||\
 (by('subject').value&&d.subject!==by('subject').value)||(by('odd').checked&&!f.classList.contains('odd'));sheet.append(f)}}\
 document.querySelector('form').addEventListener('input',show);";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shot of a scene with a sharpness, and nothing odd about it.
+    fn shot(scene: &str, sharpness: f64) -> Shot {
+        let settings = json!({ "shutter": "1/60", "f_number": 8, "iso": 100 });
+        let quality = json!({ "mean": [0.3, 0.3, 0.3], "level": 0.3, "darkest": 0.1, "clipped": 0, "black": 0,
+                              "sharpness": sharpness });
+        serde_json::from_value(json!({
+            "index": 0, "key": "k", "scene": scene, "place": "indoor", "light": "bright", "subject": "reflection",
+            "requested": settings, "read_back": settings, "quality": quality, "files": [], "stored": "now",
+        }))
+        .unwrap()
+    }
+
+    fn said(shots: &[Shot], one: &Shot) -> String {
+        remarks(one, usual_sharpness(shots).get(&(&one.scene, one.subject)).copied()).join("; ")
+    }
+
+    #[test]
+    fn a_blurred_shot_is_marked_beside_its_own_kind_only() {
+        let mut shots = vec![shot("hall", 9.0), shot("hall", 8.0), shot("hall", 10.0), shot("hall", 1.0)];
+        // Another scene has less to be sharp about, and three shots are too few.
+        shots.extend([shot("roof", 0.9), shot("roof", 0.01), shot("roof", 1.0)]);
+        let marked: Vec<String> = shots.iter().map(|s| said(&shots, s)).collect();
+        let blurred = "much less sharp than the others of its kind";
+        assert_eq!(marked, ["", "", "", blurred, "", "", ""]);
+    }
+
+    #[test]
+    fn clipping_blackness_and_grey_paper_are_marked() {
+        let mut odd = shot("hall", 1.0);
+        let quality = odd.quality.as_mut().unwrap();
+        (quality.clipped, quality.black, quality.darkest) = (0.06, 0.91, Some(0.21));
+        odd.disagreements.push("ISO differs".into());
+        let paper = "the paper is at level 0.21: is it black, and in the shade?";
+        assert_eq!(said(&[], &odd), format!("ISO differs; 6 % clipped; 91 % black; {paper}"));
+        odd.subject = Subject::Background;
+        assert!(!said(&[], &odd).contains("paper"));
+    }
+}

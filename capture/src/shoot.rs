@@ -17,7 +17,7 @@ use manifests::{plan::Plan, read_yaml};
 
 use crate::{
     Error,
-    camera::{Address, Camera, Choices, Setting},
+    camera::{Address, Camera, Choices, Kind, Setting},
     journal::Journal,
     live::{Board, View},
     operator::Operator,
@@ -55,6 +55,10 @@ pub struct Job {
     /// instead of the middle three for one from the body's own button). Its failure is reported and costs no shot.
     #[arg(long, value_name = "COMMAND")]
     pub hook: Option<String>,
+    /// Meter every setup again, as after the light changed: what an earlier run metered is not used any more. The journal
+    /// keeps both; shots that are stored already stay as they are.
+    #[arg(long)]
+    pub meter_anew: bool,
     /// Rehearsal camera: what goes wrong, YAML.
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
@@ -109,10 +113,15 @@ pub(crate) fn run_watched(job: &Job, stop: &Stop, board: Option<Arc<Board>>) -> 
         progress.end(&summary);
         return Ok(());
     }
+    if job.meter_anew && pending.iter().all(|s| s.metered.is_none()) {
+        return Err(Error::Input(
+            "--meter-anew: none of the shots that are left follows a metered exposure; leave it out".into(),
+        ));
+    }
 
     let initial = vec![Setting::Target(plan.camera.capture_target), Setting::Quality(plan.camera.quality)];
     let card = folder.root.join(".rehearsal-card");
-    let tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time)?;
+    let tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time, stop)?;
     let mut tether = tether.attended(!job.yes);
     let operator = Operator::new(job.yes, tether.set());
     ready(job, &plan, &pending, &mut tether, &progress, stop)?;
@@ -185,13 +194,35 @@ impl Shooter<'_> {
                 }
                 let shot = metered.map_or_else(|| Ok((*shot).clone()), |m| m.resolve(shot, &choices.shutter))?;
                 self.progress.begin(&shot, self.plan);
-                self.shot(&shot, &next, journal, summary)?;
+                self.shot_with_hands(operator, &shot, &next, journal, summary)?;
             }
             self.settle_flight(journal, summary)?;
             self.focus_back()?;
             setup = Some(next);
         }
         self.take_in_from_card(setup.as_ref(), journal)
+    }
+
+    /// A shot; where the camera cannot take it until somebody does something about it, and somebody is there, they are told,
+    /// and it goes on from there.
+    fn shot_with_hands(
+        &mut self,
+        operator: &Operator,
+        shot: &PlannedShot,
+        setup: &Setup,
+        journal: &mut Journal,
+        summary: &mut Summary,
+    ) -> Result<(), Error> {
+        loop {
+            let e = match self.shot(shot, setup, journal, summary) {
+                Err(Error::Camera(e)) if operator.is_person() && hands_help(e.kind) => e,
+                ended => return ended,
+            };
+            self.settle_flight(journal, summary)?;
+            self.confirm(operator, &format!("{e}. The session goes on when that is done."))?;
+            // Another card, another battery: what was known over the connection may not hold any more.
+            self.tether.reopen(&e, self.progress, self.stop)?;
+        }
     }
 
     /// Prompts, then checks what the camera says about it: the zoom, and the f-numbers that depend on it.
@@ -237,6 +268,11 @@ impl Shooter<'_> {
         view.close(&mut self.tether);
         answered
     }
+}
+
+/// Whether somebody at the camera can put right what it could not do.
+fn hands_help(kind: Kind) -> bool {
+    !matches!(kind, Kind::Refused | Kind::Disk)
 }
 
 /// Refuses what the camera does not have, and what would be in vain, before the first shot.

@@ -19,6 +19,9 @@ use crate::{
 /// Attempts to open a lost camera, with pauses that double from a half second: half a minute for a cable.
 const REOPENINGS: u32 = 6;
 
+/// How long the first connection is tried again.
+const WAKING: Duration = Duration::from_secs(10);
+
 /// Pause between attempts while somebody looks after a camera that is gone.
 const WAITING: Duration = Duration::from_secs(2);
 
@@ -43,6 +46,7 @@ impl Tether {
         card: Option<&Path>,
         faults: Option<&Path>,
         real_time: bool,
+        stop: &Stop,
     ) -> Result<Self, Error> {
         let mut body = None;
         let (model, port) = match address {
@@ -67,13 +71,27 @@ impl Tether {
             }
         };
         let mut tether = Self { model, port, initial, host: None, body, openings: 0, attended: false };
-        // A simulated body may be told to fail at once, and a network camera's first connection often does.
-        let mut first = tether.connect().map(drop);
-        if first.as_ref().is_err_and(|e| passing(e.kind)) {
-            first = tether.connect().map(drop);
-        }
-        first.map_err(doctor::explain)?;
+        tether.begin(stop)?;
         Ok(tether)
+    }
+
+    /// Connects for the first time. A body that is waking up, or was unplugged a moment ago, often fails at first; one that
+    /// is not there, or is another program's, is tried twice.
+    fn begin(&mut self, stop: &Stop) -> Result<(), Error> {
+        let begun = Instant::now();
+        for attempt in 1.. {
+            match self.connect().map(drop) {
+                Ok(()) => break,
+                Err(e) => {
+                    let most = if matches!(e.kind, Kind::NotFound | Kind::Claimed) { 2 } else { REOPENINGS };
+                    if !passing(e.kind) || attempt >= most || begun.elapsed() > WAKING {
+                        return Err(doctor::explain(e).into());
+                    }
+                }
+            }
+            wait(Duration::from_millis(50) * 2u32.pow(attempt), stop)?;
+        }
+        Ok(())
     }
 
     /// The hands at the simulated set.
@@ -83,7 +101,7 @@ impl Tether {
 
     fn connect(&mut self) -> Result<&mut Host, camera::Error> {
         use camera::Camera;
-        let mut host = Host::open(self.model.clone(), self.port.clone())?;
+        let mut host = Host::open(self.model.clone(), self.port.clone(), self.body.is_some().then_some("UTC"))?;
         for setting in &self.initial {
             host.set(*setting)?;
         }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use support::{Bench, PLAN, capture, ending, text};
 
@@ -49,4 +49,18 @@ fn resume_wants_a_session_to_resume() {
     let (code, said) = ending(&bench.command().arg("--resume").output().unwrap());
     assert!(code == 2 && said.contains("no session to resume"), "{said}");
     assert!(!bench.session().exists());
+}
+
+#[test]
+fn a_rehearsal_body_of_its_own_speaks_json_to_scripts() {
+    let mut body = capture().args(["rehearse", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut body.stdin.take().unwrap(), b"zoom 24\ndance\nquit\n").unwrap();
+    let output = body.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let lines: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0]["port"].as_u64().unwrap() > 1024);
+    assert!(lines[1]["status"].as_str().unwrap().contains("24 mm"), "{}", lines[1]);
+    assert_eq!(lines[2]["error"], "`dance` is no command");
 }

@@ -129,6 +129,28 @@ fn faults_of_the_camera_lose_and_double_nothing() {
 }
 
 #[test]
+fn events_out_of_order_and_twice_are_one_photograph_each() {
+    let faults = "
+  - { on: capture, do: duplicate-event, nth: 2, every: 3 }
+  - { on: capture, do: swap-events, nth: 3, every: 3 }
+";
+    let bench = Bench::with_faults(PLAN, faults);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    bench.assert_complete(SHOTS);
+    assert_eq!((bench.card().len(), bench.unplanned().len()), (SHOTS, 0));
+}
+
+#[test]
+fn a_flat_battery_without_anybody_there_ends_with_a_remedy() {
+    let bench = Bench::with_faults(PLAN, "  - { on: capture, do: low-battery, nth: 3 }\n");
+    let (code, message) = ending(&bench.run());
+    assert_eq!(code, 1, "{message}");
+    let last = message.lines().last().unwrap();
+    assert!(last.contains("look at the battery") && last.contains("2 of 19 shots are stored"), "{message}");
+}
+
+#[test]
 fn a_camera_that_hangs_is_given_up_and_its_photograph_fetched() {
     let bench = Bench::with_faults(PLAN, "  - { on: device-ready, do: hang, nth: 8, seconds: 600 }\n");
     let output = bench.run();

@@ -173,14 +173,28 @@ fn pause_asks_and_goes_on() {
 
 #[test]
 fn what_ends_a_session_is_the_same_sentence_on_the_page() {
-    let bench = Bench::with_faults(SMALL, "  - { on: capture, do: card-full, nth: 2 }\n");
+    let bench = Bench::with_faults(SMALL, "  - { on: open-session, do: wrong-dial }\n");
     let faults = bench.folder.path().join("faults.yaml");
     let live = Live::start(&bench, &["--faults", faults.to_str().unwrap()]);
-    let (_, state) = live.confirm_all();
+    let state = live.once(|s| s["phase"] == "ended");
     let said = state["ended"]["message"].as_str().unwrap().to_owned();
     let (code, message) = ending(&live.end());
     assert_eq!((code, &state["ended"]["code"]), (1, &1.into()));
-    assert!(said.contains("another card") && message.contains(&said), "{said}; {message}");
+    assert!(said.contains("turn it to M") && message.contains(&said), "{said}; {message}");
+}
+
+#[test]
+fn a_full_card_is_a_prompt_on_the_page() {
+    let bench = Bench::with_faults(SMALL, "  - { on: capture, do: card-full, nth: 2 }\n");
+    let faults = bench.folder.path().join("faults.yaml");
+    let live = Live::start(&bench, &["--faults", faults.to_str().unwrap()]);
+    let first = live.once(|s| s["phase"] == "prompt")["prompt"]["id"].as_u64().unwrap();
+    assert_eq!(live.ask("POST", &format!("confirm?prompt={first}")).status, 204);
+    let state = live.once(|s| s["phase"] == "prompt" && s["prompt"]["id"].as_u64() != Some(first));
+    assert!(state["prompt"]["text"].as_str().unwrap().contains("put in another card"), "{}", state["prompt"]);
+    assert_eq!((&state["done"], bench.shots().len()), (&1.into(), 1), "what was taken before is stored first");
+    assert_eq!(live.ask("POST", "stop").status, 204);
+    assert_eq!(ending(&live.end()).0, 3);
 }
 
 #[test]

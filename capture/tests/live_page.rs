@@ -19,6 +19,20 @@ fn painted(id: &str) -> String {
     )
 }
 
+/// How many pixels of live view have a colour that an overlay paints.
+fn overlaid(colour: [u8; 3]) -> String {
+    let [r, g, b] = colour;
+    format!(
+        "(() => {{ const c = document.getElementById('view'); \
+         const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; \
+         for (let i = 0; i < d.length; i += 4) n += d[i] === {r} && d[i + 1] === {g} && d[i + 2] === {b}; return n; }})()"
+    )
+}
+
+/// Colours of the overlays: sharp edges, and what is clipped.
+const PEAKING: [u8; 3] = [90, 255, 60];
+const CLIPPING: [u8; 3] = [200, 20, 30];
+
 /// Where to leave pictures of the page for people, if asked for.
 fn picture(browser: &mut Chromium, name: &str) {
     if let Some(folder) = std::env::var_os("LIVE_PAGE_PICTURES") {
@@ -42,6 +56,13 @@ fn a_session_is_clicked_through_from_the_first_prompt_to_the_last_shot() {
     assert_eq!(browser.value(&painted("histogram")), true);
     assert!(browser.text("fps").ends_with("fps"));
     picture(&mut browser, "prompt");
+
+    // Peaking marks what is sharp, and the stripes what is clipped, as long as they are on.
+    assert_eq!(browser.value(&overlaid(PEAKING)), 0);
+    browser.click("#peaking");
+    browser.until(&format!("{} > 50", overlaid(PEAKING)));
+    browser.click("#peaking");
+    browser.until(&format!("{} === 0", overlaid(PEAKING)));
 
     // Focus steps turn the lens: what was sharp is not.
     let sharp: f64 = browser.text("sharpness").parse().unwrap();
@@ -141,4 +162,25 @@ fn stop_ends_with_everything_saved_and_the_page_says_so() {
     assert_eq!(last["done"], SHOTS);
     assert_eq!(ending(&live.end()).0, 0);
     bench.assert_complete(SHOTS);
+}
+
+#[test]
+fn stripes_show_what_is_clipped_as_long_as_they_are_on() {
+    let Some(mut browser) = Chromium::start(1400, 900) else { return };
+    // Lamps behind the camera that the glass mirrors: some of it is beyond white in live view.
+    let scene = "version: 1\nscenes:\n  - id: hall\n    background: { distance_m: 3, luminance: 200000 }\n    \
+                 reflection: { distance_m: 2, luminance: 200000 }\n";
+    let mut bench = Bench::new(PLAN);
+    let path = bench.folder.path().join("scene.yaml");
+    std::fs::write(&path, scene).unwrap();
+    bench.camera = format!("rehearsal:{}", path.display());
+    let live = Live::start(&bench, &[]);
+    browser.open(&live.address);
+    browser.until(READY);
+    browser.until(&format!("{} > 50", overlaid(CLIPPING)));
+    assert_ne!(browser.text("clipped"), "0.0 %");
+    browser.click("#zebra");
+    browser.until(&format!("{} === 0", overlaid(CLIPPING)));
+    browser.press("c", "c");
+    browser.until(&format!("{} > 50", overlaid(CLIPPING)));
 }

@@ -53,26 +53,6 @@ fn a_body_that_does_not_wake_up_ends_the_session_with_a_remedy() {
 }
 
 #[test]
-fn somebody_at_the_camera_has_all_the_time_they_need() {
-    let camera = body(Model::D5300);
-    let hands = camera.operator();
-    let bench = Bench::on(STILL, &camera);
-    let mut command = capture();
-    command.arg("run").arg(bench.plan()).arg("--session").arg(bench.session()).args(["--camera", &bench.camera]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
-    lines.by_ref().find(|l| l.contains("1/8")).unwrap();
-    hands.sleep(3600.0);
-    let prompt = lines.by_ref().find(|l| l.contains("Waiting for the camera")).unwrap();
-    assert!(prompt.contains("auto-off timer"), "{prompt}");
-    hands.sleep(0.0);
-    let rest: Vec<String> = lines.collect();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
-    bench.assert_complete(FEW);
-}
-
-#[test]
 fn packets_that_are_none_cost_a_connection_and_no_photograph() {
     let faults = "
   - { on: read-property, do: malformed, nth: 60 }
@@ -125,6 +105,70 @@ fn a_body_that_cannot_be_set_is_refused_in_one_sentence() {
     assert_eq!(message.lines().count(), 1, "{message}");
     assert!(message.contains("has no setting `shutterspeed2`: it cannot be driven"), "{message}");
     assert_eq!(camera.operator().releases(), 0);
+}
+
+#[test]
+fn a_setting_that_cannot_be_read_for_once_ends_no_session() {
+    // The body fails to describe one property or another: as it is connected to, as it is set, and as it is read back.
+    for (action, every) in [("general-error", 23), ("busy", 17), ("general-error", 7)] {
+        let faults = format!("  - {{ on: describe-property, do: {action}, nth: 1, every: {every} }}\n");
+        let bench = Bench::with_faults(STILL, &faults);
+        let output = bench.run();
+        assert_eq!(output.status.code(), Some(0), "{action} every {every}: {}", text(&output.stderr));
+        bench.assert_complete(FEW);
+        assert_eq!(bench.card().len(), FEW);
+    }
+}
+
+#[test]
+fn a_value_that_is_refused_once_is_set_again_and_for_ever_is_a_sentence() {
+    for action in ["refuse", "general-error", "busy"] {
+        let bench = Bench::with_faults(STILL, &format!("  - {{ on: set-property, do: {action}, nth: 4, every: 5 }}\n"));
+        let output = bench.run();
+        assert_eq!(output.status.code(), Some(0), "{action}: {}", text(&output.stderr));
+        bench.assert_complete(FEW);
+    }
+    // Somebody turns the dial in the middle: from then on the body sets the exposure itself.
+    let bench = Bench::with_faults(STILL, "  - { on: capture, do: wrong-dial, nth: 2 }\n");
+    let (code, message) = ending(&bench.run());
+    assert_eq!(code, 1, "{message}");
+    let last = message.lines().last().unwrap();
+    assert!(last.contains("is the mode dial still on M?") && last.contains("of 8 shots are stored"), "{message}");
+}
+
+#[test]
+fn a_body_that_is_still_waking_up_is_connected_to() {
+    // Four connections in a row fail before the fifth: as it is unplugged, as it is asked what it is, and as it is set.
+    let faults = "
+  - { on: open-session, do: drop-before, nth: 1, times: 2 }
+  - { on: set-property, do: drop-before, nth: 1 }
+  - { on: device-info, do: drop-during, nth: 2 }
+";
+    let bench = Bench::with_faults(STILL, faults);
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    bench.assert_complete(FEW);
+}
+
+#[test]
+fn a_clock_that_is_off_is_told_before_the_first_shot() {
+    let camera = body(Model::D5300);
+    let one = STILL.replace("[1/60, 1/15], f_number: [5.6, 11], iso: [100, 400]", "[1/60], f_number: [8]");
+    let said = |ahead: f64| {
+        camera.operator().set_clock_ahead(ahead);
+        let bench = Bench::on(&one, &camera);
+        let output = bench.command().env("TZ", "UTC").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    assert!(!said(0.0).contains("clock"));
+    let ahead = said(2.0 * 86_400.0 + 130.0);
+    assert!(ahead.contains("warning: the body's clock is 48 h 02 min ahead of this computer's: set it"), "{ahead}");
+    assert!(said(-900.0).contains("behind this computer's"));
+    // The simulated set's body runs on UTC, whatever the zone of who rehearses.
+    let rehearsed = Bench::new(&one).command().env("TZ", "EST5EDT").output().unwrap();
+    assert_eq!(rehearsed.status.code(), Some(0));
+    assert!(!text(&rehearsed.stderr).contains("clock"), "{}", text(&rehearsed.stderr));
 }
 
 #[test]

@@ -60,6 +60,37 @@ fn a_session_of_another_plan_is_refused_with_what_differs() {
 }
 
 #[test]
+fn a_session_of_another_version_is_refused_by_every_command_and_stays_as_it_is() {
+    let bench = Bench::new(&PLAN.replace("[1/60, 1/15], f_number: [5.6, 11]", "[1/60], f_number: [11]"));
+    assert_eq!(bench.run().status.code(), Some(0));
+    let path = bench.session().join("session.yaml");
+    let session = std::fs::read_to_string(&path).unwrap();
+    let newer = session.replacen("version: 1", "version: 2", 1).replacen("program:", "weather: fair\nprogram:", 1);
+    let log = std::fs::read(bench.session().join("shots.jsonl")).unwrap();
+    std::fs::write(&path, &newer).unwrap();
+    let mut endings = vec![("run", bench.run())];
+    for command in ["verify", "review", "coverage"] {
+        endings.push((command, capture().arg(command).arg(bench.session()).output().unwrap()));
+    }
+    for (command, output) in endings {
+        let (code, message) = ending(&output);
+        assert_eq!(code, 2, "{command}: {message}");
+        assert_eq!(message.trim().lines().count(), 1, "{command}: {message}");
+        assert!(message.contains("session.yaml: this session has version 2, newer"), "{command}: {message}");
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), newer);
+    assert_eq!(std::fs::read(bench.session().join("shots.jsonl")).unwrap(), log);
+    assert!(!bench.session().join("review.html").exists());
+    // A line that a newer program wrote.
+    std::fs::write(&path, session).unwrap();
+    let newer = text(&log).replacen("\"index\":", "\"weather\":\"fair\",\"index\":", 1);
+    std::fs::write(bench.session().join("shots.jsonl"), &newer).unwrap();
+    let (code, message) = ending(&bench.run());
+    assert!(code == 2 && message.contains("shots.jsonl:1") && message.contains("weather"), "{message}");
+    assert_eq!(std::fs::read_to_string(bench.session().join("shots.jsonl")).unwrap(), newer);
+}
+
+#[test]
 fn commands_on_folders_without_a_session_say_so() {
     let folder = tempfile::tempdir().unwrap();
     for command in ["verify", "review", "coverage"] {

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use capture::rehearsal::{Body, Model, Options, Pace};
-use manifests::session::Shot;
+use capture::rehearsal::{Action, Body, Fault, Faults, Model, Operation, Options, Pace};
+use manifests::{plan::Subject, session::Shot};
 use support::{Bench, capture, ending, text};
 
 fn body() -> Body {
@@ -78,6 +78,76 @@ fn a_sweep_that_was_interrupted_goes_on_around_what_was_metered() {
     assert!(!second.contains("metered hall"), "metered twice: {second}");
     assert!(second.contains("metered cellar"), "{second}");
     bench.assert_complete(24);
+}
+
+#[test]
+fn a_session_whose_light_has_changed_is_metered_anew() {
+    // A body of its own, which the program does not move: behind the glass hangs the black paper in the second run.
+    let body = body();
+    let hands = body.operator();
+    let plan = "version: 1\nname: dusk\nscenes: [{ id: hall, place: indoor, light: bright }]\n\
+                sweeps: [{ subject: background, stops: { steps: [-1, 0, 1] }, f_number: [5.6], repeats: 2 }]\n";
+    let bench = Bench::on(plan, &body);
+    let mut child = bench.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let first = text(&child.wait_with_output().unwrap().stderr);
+    let early = bench.shots();
+    assert!(!early.is_empty() && early.len() < 6, "{first}");
+    hands.set_subject(Subject::Reflection);
+    let output = bench.command().args(["--resume", "--meter-anew"]).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("metered hall, background") && said.contains("stops from before"), "{said}");
+    assert!(!said.contains("metered before"), "{said}");
+    bench.assert_complete(6);
+    let shots = bench.shots();
+    assert_eq!(shots[..early.len()], early[..], "what was stored stays");
+    // Both are in the journal, and the later one holds from then on.
+    let journal = std::fs::read_to_string(bench.session().join("intents.jsonl")).unwrap();
+    assert_eq!(journal.matches("\"metered\"").count(), 2, "{journal}");
+    let again = ending(&bench.command().arg("--meter-anew").output().unwrap());
+    assert_eq!(again.0, 0, "a complete session has nothing to meter: {}", again.1);
+}
+
+#[test]
+fn metering_anew_is_for_sweeps_that_are_metered() {
+    let bench = Bench::new(FOCUS);
+    let (code, said) = ending(&bench.command().arg("--meter-anew").output().unwrap());
+    assert!(code == 2 && said.contains("none of the shots that are left follows a metered exposure"), "{said}");
+    assert!(bench.shots().is_empty());
+}
+
+#[test]
+fn a_trial_photograph_that_a_drop_left_on_the_card_is_nobodys() {
+    let bench = Bench::with_faults(METERED, "  - { on: capture, do: drop-after, nth: 1 }\n");
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("connecting again"), "{}", text(&output.stderr));
+    bench.assert_complete(24);
+    assert!(bench.unplanned().is_empty(), "{:?}", bench.unplanned());
+}
+
+#[test]
+fn a_trial_photograph_that_a_killed_program_left_is_nobodys() {
+    // The body takes its time to answer the first release, and the program is killed meanwhile.
+    let slow = Fault { seconds: 1.5, ..Fault::at(Operation::Capture, 1, Action::Hang) };
+    let faults = Faults { faults: vec![slow], ..Faults::default() };
+    let body =
+        Body::start(Options { pace: Pace::Fast, picture_size: (600, 400), faults, ..Options::default() }).unwrap();
+    let bench = Bench::on(&METERED.replace("[5.6, 11], iso: [100, 400]", "[5.6]"), &body);
+    let mut child = bench.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while body.operator().releases() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = bench.run();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(body.operator().releases() > 7, "{}", text(&output.stderr));
+    bench.assert_complete(6);
+    assert!(bench.unplanned().is_empty(), "{:?}", bench.unplanned());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A body on libgphoto2. The only module that names the crate `gphoto2` (LGPL-2.1).
 
+mod values;
 mod words;
 
 use std::{
@@ -10,15 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gphoto2::{
-    Context, camera::CameraEvent, error::ErrorKind, file::CameraFilePath, list::CameraDescriptor, widget::Widget,
-};
+use gphoto2::{Context, camera::CameraEvent, file::CameraFilePath, list::CameraDescriptor, widget::Widget};
 use manifests::{
     Digest, FNumber, FocalLength, Shutter,
     plan::{CaptureTarget, Quality},
     session::Settings,
 };
 
+use values::text;
 use words::said;
 
 use super::{Camera, CardFile, Choices, Error, Identity, Kind, Release, Setting, Status};
@@ -100,68 +100,6 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    fn widget(&self, name: &str) -> Result<Widget, Error> {
-        self.camera.config_key::<Widget>(name).wait().map_err(|e| {
-            let unknown = matches!(e.kind(), ErrorKind::BadParameters);
-            let e = said(&format!("read {name}"), &e);
-            // Said of a setting that the body lacks, and of every setting once the connection is lost.
-            if unknown && self.camera.storages().wait().is_ok() {
-                let words = format!(
-                    "this body ({}) has no setting `{name}`: it cannot be driven; a D5300 and its siblings can, with the \
-                     mode dial on M",
-                    self.model
-                );
-                return Error::new(Kind::Refused, words);
-            }
-            e
-        })
-    }
-
-    /// The value of a setting as text; none where the body does not have it.
-    fn text(&self, name: &str) -> Option<String> {
-        self.widget(name).ok().and_then(|w| text(&w))
-    }
-
-    fn set_text(&self, name: &str, value: &str) -> Result<(), Error> {
-        self.set_to(name, |_| value.to_owned())
-    }
-
-    /// Sets a value in the body's own spelling, which is chosen from its choices.
-    fn set_to(&self, name: &str, spell: impl Fn(&[String]) -> String) -> Result<(), Error> {
-        let widget = self.widget(name)?;
-        let choices: Vec<String> = match &widget {
-            Widget::Radio(w) => w.choices_iter().collect(),
-            _ => Vec::new(),
-        };
-        let value = &*spell(&choices);
-        let what = format!("set {name} to {value}");
-        if !choices.is_empty() && !choices.iter().any(|c| c == value) {
-            let words = format!("cannot {what}: the body has {} only", choices.join(", "));
-            return Err(Error::new(Kind::Refused, words));
-        }
-        let widget = match widget {
-            Widget::Radio(w) => {
-                w.set_choice(value).map_err(|e| said(&what, &e))?;
-                Widget::Radio(w)
-            }
-            Widget::Text(w) => {
-                w.set_value(value).map_err(|e| said(&what, &e))?;
-                Widget::Text(w)
-            }
-            _ => return Err(Error::new(Kind::Refused, format!("cannot {what}: the body does not take it as text"))),
-        };
-        self.camera.set_config(&widget).wait().map_err(|e| {
-            // Reading it went well a moment ago, so bad parameters mean the value here, unless the setting itself is gone:
-            // then the connection is.
-            let refused = matches!(e.kind(), ErrorKind::BadParameters | ErrorKind::Other);
-            let mut e = said(&what, &e);
-            if refused && matches!(e.kind, Kind::Gone | Kind::Other) && !e.message.contains("not found") {
-                e.kind = Kind::Refused;
-            }
-            e
-        })
-    }
-
     /// Reads events until none comes for `quiet`: what they announce would otherwise delay the next exposure.
     fn drain(&self, quiet: Duration) -> Result<Vec<CameraFilePath>, Error> {
         let mut files = Vec::new();
@@ -233,6 +171,7 @@ impl Camera for Body {
             mode: self.text("expprogram"),
             auto_iso: self.text("isoauto").map(|t| t == "On"),
             focus_mode: self.text("focusmode"),
+            clock_ahead: self.clock_ahead(),
             // The crate calls these kilobytes and answers bytes.
             card_free: storages.iter().filter_map(|s| s.free_kb()).max(),
             shots_left: number("availableshots").filter(|v| *v >= 0.0).map(|v| v as u64),
@@ -379,14 +318,4 @@ impl Camera for Body {
 
 fn f_number(text: &str) -> Option<FNumber> {
     FNumber::new(text.trim_start_matches("f/").parse().ok()?).ok()
-}
-
-fn text(widget: &Widget) -> Option<String> {
-    match widget {
-        Widget::Radio(w) => Some(w.choice()),
-        Widget::Text(w) => Some(w.value()),
-        Widget::Range(w) => Some(w.value().to_string()),
-        Widget::Toggle(w) => w.toggled().map(|on| if on { "On".into() } else { "Off".into() }),
-        _ => None,
-    }
 }

@@ -48,12 +48,13 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts the child and connects it to a camera.
+    /// Starts the child and connects it to a camera. A body's clock shows this computer's local time, or that of the time
+    /// zone `zone`, as the environment variable TZ names it.
     ///
     /// # Errors
     /// When the child cannot be started or the camera not be opened.
-    pub fn open(model: Option<String>, port: Option<String>) -> Result<Self, Error> {
-        let mut host = Self::start()?;
+    pub fn open(model: Option<String>, port: Option<String>, zone: Option<&str>) -> Result<Self, Error> {
+        let mut host = Self::start(zone)?;
         host.call(&Request::Open { model, port }, LISTING)?;
         Ok(host)
     }
@@ -63,13 +64,13 @@ impl Host {
     /// # Errors
     /// When libgphoto2 cannot look.
     pub fn list() -> Result<Vec<(String, String)>, Error> {
-        match Self::start()?.call(&Request::List, SHORT)? {
+        match Self::start(None)?.call(&Request::List, SHORT)? {
             Answer::Cameras(found) => Ok(found),
             other => Err(unexpected(&other)),
         }
     }
 
-    fn start() -> Result<Self, Error> {
+    fn start(zone: Option<&str>) -> Result<Self, Error> {
         let failed = |what: &'static str| {
             move |e: std::io::Error| Error::new(Kind::Disk, format!("cannot {what} for the camera's process: {e}"))
         };
@@ -89,6 +90,7 @@ impl Host {
             .arg0("capture")
             .arg(SUBCOMMAND)
             .env("HOME", home.path())
+            .envs(zone.map(|zone| ("TZ", zone)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -106,7 +106,7 @@ impl Last {
             level: quality.map(|q| q.level),
             clipped: quality.map(|q| q.clipped),
             sharpness: quality.map(|q| q.sharpness),
-            remarks: crate::review::remarks(shot, &[]),
+            remarks: crate::review::remarks(shot, None),
         }
     }
 }

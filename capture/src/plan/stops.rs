@@ -45,16 +45,20 @@ impl Metered {
         Self { seconds: self.seconds.clamp(of(f64::min, 1.0 / 8000.0), of(f64::max, 30.0)), ..self }
     }
 
-    /// A shot with the shutter speed of the camera that is nearest to its stops from what was metered: the light on the
-    /// sensor goes with the time over the square of the f-number, and the signal with the ISO.
+    /// Seconds of the same exposure at another f-number and ISO: the light on the sensor goes with the time over the square
+    /// of the f-number, and the signal with the ISO.
+    pub(crate) fn at(&self, f_number: FNumber, iso: u32) -> f64 {
+        self.seconds * (f_number.get() / self.f_number.get()).powi(2) * f64::from(self.iso) / f64::from(iso)
+    }
+
+    /// A shot with the shutter speed of the camera that is nearest to its stops from what was metered.
     ///
     /// # Errors
     /// [`Error::Failed`] where the camera has no speed within half a stop.
     pub(crate) fn resolve(&self, shot: &PlannedShot, choices: &[Shutter]) -> Result<PlannedShot, Error> {
         let Some(step) = shot.metered else { return Ok(shot.clone()) };
         let Settings { f_number, iso, .. } = shot.settings;
-        let closed = (f_number.get() / self.f_number.get()).powi(2) * f64::from(self.iso) / f64::from(iso);
-        let seconds = self.seconds * closed * step.exp2();
+        let seconds = self.at(f_number, iso) * step.exp2();
         let near = if choices.is_empty() {
             Some(nearest(seconds))
         } else {

@@ -100,6 +100,13 @@ impl Operator {
         state.tell_changed(&[prop::BATTERY_LEVEL]);
     }
 
+    /// Sets the body's clock so many seconds ahead of this computer's.
+    pub fn set_clock_ahead(&self, seconds: f64) {
+        if seconds.is_finite() {
+            self.machine.lock().clock_ahead = seconds;
+        }
+    }
+
     /// Puts in a card of so many bytes that holds the files of the present one.
     pub fn set_card_capacity(&self, bytes: u64) {
         self.machine.lock().store.capacity = bytes;

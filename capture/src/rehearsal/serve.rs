@@ -3,29 +3,36 @@
 use std::io::{self, BufRead, Write};
 
 use manifests::plan::Subject;
+use serde_json::json;
 
 use super::{Body, Operator, Options};
 
 const HELP: &str = "scene ID | paper in|out | glass in|out | zoom MM | focus M | autofocus on|off | dial m|p | \
-                    battery PERCENT | press | unplug | sleep SECONDS | status | help | quit";
+                    battery PERCENT | clock SECONDS | press | unplug | sleep SECONDS | status | help | quit";
 
-/// Runs a body until the standard input says `quit`, or until the process is stopped.
+/// Runs a body until the standard input says `quit`, or until the process is stopped. With `json`, what it says are JSON
+/// lines: the port first, then for each command `status` or `error`.
 ///
 /// # Errors
 /// When the body does not start, or the standard output is closed.
-pub fn serve(options: Options) -> io::Result<()> {
+pub fn serve(options: Options, json: bool) -> io::Result<()> {
     let body = Body::start(options)?;
     let port = body.port();
     let mut out = io::stdout();
-    writeln!(out, "rehearsal camera on port {port}")?;
-    writeln!(out, "gphoto2 --camera \"Nikon DSC D5300\" --port ptpip:127.0.0.1:{port}:{port} --summary")?;
-    writeln!(out, "commands: {HELP}")?;
+    let client = format!("gphoto2 --camera \"Nikon DSC D5300\" --port ptpip:127.0.0.1:{port}:{port} --summary");
+    if json {
+        writeln!(out, "{}", json!({ "port": port, "client": client, "commands": HELP }))?;
+    } else {
+        writeln!(out, "rehearsal camera on port {port}\n{client}\ncommands: {HELP}")?;
+    }
     out.flush()?;
     let operator = body.operator();
     for line in io::stdin().lock().lines() {
         match obey(&operator, &line?) {
+            Ok(Some(answer)) if json => writeln!(out, "{}", json!({ "status": answer }))?,
             Ok(Some(answer)) => writeln!(out, "{answer}")?,
             Ok(None) => return Ok(()),
+            Err(message) if json => writeln!(out, "{}", json!({ "error": message }))?,
             Err(message) => writeln!(out, "{message}; commands: {HELP}")?,
         }
         out.flush()?;
@@ -60,6 +67,7 @@ fn obey(operator: &Operator, line: &str) -> Result<Option<String>, String> {
         (Some("battery"), Some(percent), None) => {
             operator.set_battery(number(percent, "percent")?.clamp(0.0, 100.0) as u8)
         }
+        (Some("clock"), Some(seconds), None) => operator.set_clock_ahead(number(seconds, "seconds ahead")?),
         (Some("press"), None, None) => operator.press_shutter(),
         (Some("unplug"), None, None) => operator.pull_cable(),
         (Some("sleep"), Some(seconds), None) => operator.sleep(number(seconds, "seconds")?),
@@ -89,6 +97,7 @@ mod tests {
         assert!(status("zoom 24").contains("24 mm"));
         assert!(status("zoom 500").contains("55 mm"), "the ring ends");
         assert!(status("focus 1.5").contains("1.50 m"));
+        assert!(status("clock -90").starts_with("scene library"));
         assert!(status("help").contains("press"));
         for wrong in ["zoom", "zoom wide", "paper", "scene a b", "dance"] {
             assert!(obey(&operator, wrong).is_err(), "{wrong}");

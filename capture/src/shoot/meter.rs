@@ -1,15 +1,20 @@
 //! Metering: trial photographs until the picture has the level that a meter would bring it to.
 
+use std::time::Duration;
+
 use manifests::{Shutter, session::Settings};
 
-use super::{keep::extensions, take::Shooter};
+use super::{
+    keep::extensions,
+    take::{Shooter, WRITING_SECONDS},
+};
 use crate::{
     Error,
-    camera::{Camera, CardFile, Choices},
+    camera::{self, Camera, CardFile, Choices},
     journal::Journal,
     plan::{Metered, PlannedShot, Setup},
     qc,
-    tether::passing,
+    tether::{passing, wait},
 };
 
 /// The mean of the light in a well exposed picture, of what saturates: 18 % grey, as meters are calibrated (ISO 2720).
@@ -21,7 +26,7 @@ const NEAR: f64 = 0.17;
 
 impl Shooter<'_> {
     /// Meters a setup, if any of its shots asks for it and no run before this one did: a sweep that was interrupted goes
-    /// on around the same exposure. Trial photographs stay on the card, and no log names them.
+    /// on around the same exposure, unless the operator wants it metered anew. Trial photographs stay on the card, and no log names them.
     pub(super) fn meter(
         &mut self,
         group: &[&PlannedShot],
@@ -31,14 +36,16 @@ impl Shooter<'_> {
     ) -> Result<Option<Metered>, Error> {
         let Some(first) = group.iter().find(|s| s.metered.is_some()) else { return Ok(None) };
         let name = setup.to_string();
-        if let Some(before) = journal.metered(&name) {
+        let before = journal.metered(&name);
+        if let Some(before) = before.filter(|_| !self.meter_anew) {
             let Metered { seconds, f_number, iso } = before;
             let words = format!("metered before, {setup}: {seconds:.4} s at f/{f_number}, ISO {iso}");
             self.progress.note(&words);
             return Ok(Some(before));
         }
         let Settings { f_number, iso, .. } = first.settings;
-        let mut metered = Metered { seconds: self.ask(|c| c.settings())?.shutter.seconds(), f_number, iso };
+        let stands = self.ask(|c| c.settings())?.shutter.seconds();
+        let mut metered = Metered { seconds: before.map_or(stands, |b| b.at(f_number, iso)), f_number, iso };
         let mut tried: Option<Shutter> = None;
         for _ in 0..MOST {
             self.stop.check()?;
@@ -54,7 +61,10 @@ impl Shooter<'_> {
                 break;
             }
         }
-        let words = format!("metered {setup}: {:.4} s at f/{f_number}, ISO {iso}", metered.seconds);
+        let mut words = format!("metered {setup}: {:.4} s at f/{f_number}, ISO {iso}", metered.seconds);
+        if let Some(before) = before {
+            words += &format!(", {:+.1} stops from before", (metered.seconds / before.at(f_number, iso)).log2());
+        }
         self.progress.note(&words);
         journal.record_metered(&name, metered)?;
         Ok(Some(metered))
@@ -65,12 +75,13 @@ impl Shooter<'_> {
         let files = extensions(self.plan.camera.quality).len();
         let mut failures = 0;
         let release = loop {
-            self.set(settings)?;
+            let read_back = self.set(settings)?;
+            journal.try_out(read_back)?;
             match self.tether.once(|c| c.shoot(settings.shutter, files)) {
                 Ok(release) => break release,
                 Err(e) if passing(e.kind) && failures < 4 => {
                     failures += 1;
-                    self.tether.reopen(&e, self.progress, self.stop)?;
+                    self.find_trial(&e, settings, journal)?;
                 }
                 Err(e) => return Err(crate::doctor::explain(e).into()),
             }
@@ -81,6 +92,26 @@ impl Shooter<'_> {
             level = level.or(self.level(file)?);
         }
         level.ok_or_else(|| Error::Failed("a trial photograph cannot be metered: it came without a picture".into()))
+    }
+
+    /// After an error the trial photograph may be on the card all the same, or come there.
+    fn find_trial(&mut self, e: &camera::Error, settings: Settings, journal: &mut Journal) -> Result<(), Error> {
+        wait(Duration::from_secs_f64(settings.shutter.seconds() + WRITING_SECONDS), self.stop)?;
+        // Connected anew, the card's list is a new one.
+        self.tether.reopen(e, self.progress, self.stop)?;
+        self.forget_trial(journal)
+    }
+
+    /// A trial photograph that was begun and never looked at is nobody's, if it is on the card.
+    pub(super) fn forget_trial(&mut self, journal: &mut Journal) -> Result<(), Error> {
+        let Some(settings) = journal.trial() else { return Ok(()) };
+        let card = self.ask(|c| c.card())?;
+        for files in journal.fresh(&card) {
+            if self.matches(&files, &settings)? {
+                journal.ignore(&files)?;
+            }
+        }
+        Ok(())
     }
 
     /// Fetches a file for a look; none where it shows nothing.

@@ -31,7 +31,7 @@ use crate::{
 /// Attempts at one shot before the session stops.
 pub(super) const PATIENCE: u32 = 5;
 /// Seconds after an exposure in which its file may still come to the card.
-const WRITING_SECONDS: f64 = 3.0;
+pub(super) const WRITING_SECONDS: f64 = 3.0;
 
 /// Takes shots into a session.
 pub(super) struct Shooter<'a> {
@@ -42,6 +42,8 @@ pub(super) struct Shooter<'a> {
     pub(super) hook: Hook<'a>,
     /// Steps of the focus motor from where the operator focused.
     pub(super) focus: i32,
+    /// Whether setups that an earlier run metered are metered again.
+    pub(super) meter_anew: bool,
     pub(super) progress: &'a Progress,
     pub(super) stop: &'a Stop,
     /// The connection, by its number, over which the card was listed last: what the body told over another is lost.
@@ -80,6 +82,7 @@ impl<'a> Shooter<'a> {
             tether,
             hook,
             focus: 0,
+            meter_anew: job.meter_anew,
             progress,
             stop,
             listed: 0,
@@ -101,6 +104,7 @@ impl<'a> Shooter<'a> {
             return Ok(());
         }
         if journal.begun() {
+            self.forget_trial(journal)?;
             return self.take_in_from_card(None, journal);
         }
         let card = self.ask(|c| c.card())?;
@@ -193,7 +197,7 @@ impl<'a> Shooter<'a> {
     }
 
     /// Whether files on the card carry the settings of the shot in doubt; someone may have pressed the body's button.
-    fn matches(&mut self, files: &[CardFile], settings: &Settings) -> Result<bool, Error> {
+    pub(super) fn matches(&mut self, files: &[CardFile], settings: &Settings) -> Result<bool, Error> {
         let Some(file) = files.first() else { return Ok(false) };
         let path = self.fetch(file)?.0;
         let bytes = std::fs::read(&path).map_err(manifests::Error::io(&path, "read"))?;

@@ -1,5 +1,8 @@
 //! Times the operations on the shapes of one training step at full width, batch 2, 96 x 160.
 //!
+//! The arguments are variables, so that the backward pass is the operation's own: what Candle adds for activations, zeros
+//! and a sum for each gradient, is the line `tape`, and the gradient of ones that its pass starts from is taken off.
+//!
 //! `cargo bench -p train --bench ops [-- FILTER]` prints one JSON line an operation: median seconds forward and backward.
 //! `benches/compare_ops.py` runs PyTorch on the same list and prints the ratios. RAYON_NUM_THREADS sets the threads; with
 //! OPS_CLOCK=cpu the seconds are those that the threads ran, which other programs do not disturb (Linux).
@@ -83,8 +86,11 @@ fn time(name: &str, filter: &str, shapes: &[&[usize]], op: impl Fn(&[Tensor]) ->
         let y = op(&args).unwrap();
         forward.push(now() - begin);
         let begin = now();
-        y.backward().unwrap();
-        backward.push(now() - begin);
+        drop(y.ones_like().unwrap());
+        let ones = now() - begin;
+        let begin = now();
+        ops::backward(&y).unwrap();
+        backward.push((now() - begin - ones).max(0.0));
     }
     let (forward, backward) = (median(forward.split_off(1)), median(backward.split_off(1)));
     println!("{{\"op\": \"{name}\", \"forward_s\": {forward:.6}, \"backward_s\": {backward:.6}}}");
@@ -105,6 +111,18 @@ fn main() {
     });
     time("max pool 64 96x160", &filter, &[large], |x| ops::max_pool2x2(&x[0]));
     time("relu 64 96x160", &filter, &[large], |x| ops::relu(&x[0]));
+    if "tape 64 96x160".contains(&filter) {
+        let g = random(large);
+        let sum = |_| {
+            let begin = now();
+            let sum = (g.zeros_like().unwrap() + &g).unwrap();
+            let seconds = now() - begin;
+            drop(sum);
+            seconds
+        };
+        let seconds = median((0..=REPEATS).map(sum).collect());
+        println!("{{\"op\": \"tape 64 96x160\", \"forward_s\": 0, \"backward_s\": {seconds:.6}}}");
+    }
     let image: &[usize] = &[BATCH, 3, 96, 160];
     time("ssim 96x160", &filter, &[image, image], |x| ops::ssim(&x[0].detach(), &x[1]));
     time("statistic loss 96x160", &filter, &[image, image], |x| ops::statistic_loss(&x[0], &x[1]));

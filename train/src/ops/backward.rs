@@ -1,7 +1,7 @@
 //! Backward passes that keep the gradients of variables aside.
 //!
 //! Candle adds every gradient that an operation answers to a tensor of zeros: the filters' would go through memory four
-//! times more, a twentieth of a step of the whole network. A variable has nothing below it in the graph, so that nobody
+//! times more, a twentieth of a step of the whole network (the activations' do: Candle asks for them on the way). A variable has nothing below it in the graph, so that nobody
 //! needs its gradient before the pass is over.
 
 use std::cell::RefCell;

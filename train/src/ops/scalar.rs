@@ -2,6 +2,8 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
+use super::backward::answer;
+
 /// A value at given arguments, with the gradients that were asked for.
 pub(super) struct ScalarFn {
     pub(super) name: &'static str,
@@ -31,8 +33,11 @@ impl CustomOp2 for ScalarFn {
         }
     }
 
-    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let scaled = |t: &Option<Tensor>| t.as_ref().map(|t| t.broadcast_mul(g)).transpose();
-        Ok((scaled(&self.gradients.0)?, scaled(&self.gradients.1)?))
+    fn bwd(&self, a: &Tensor, b: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let scaled = |of: &Tensor, t: &Option<Tensor>| {
+            let scaled = t.as_ref().map(|t| t.broadcast_mul(g)).transpose()?;
+            Ok::<_, candle_core::Error>(scaled.and_then(|scaled| answer(of, scaled)))
+        };
+        Ok((scaled(a, &self.gradients.0)?, scaled(b, &self.gradients.1)?))
     }
 }

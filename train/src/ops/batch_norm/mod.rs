@@ -4,6 +4,7 @@ mod cpu;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
+use super::backward::answer;
 use super::real::{check_types, dims4, with_real};
 
 /// Statistics of one batch by channel, cut from the tape; what running statistics are updated from.
@@ -125,7 +126,7 @@ impl CustomOp3 for BatchNorm {
         let (gbeta, ggamma) = (part(0)?, part(1)?);
         let op = InputGradient { norm: self, gamma, sums: &sums };
         let gx = x.track_op().then(|| g.apply_op3_no_bwd(x, y, &op)).transpose()?;
-        Ok((gx, gamma.track_op().then_some(ggamma), beta.track_op().then_some(gbeta)))
+        Ok((gx.and_then(|gx| answer(x, gx)), gamma.track_op().then_some(ggamma), beta.track_op().then_some(gbeta)))
     }
 }
 

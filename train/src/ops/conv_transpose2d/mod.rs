@@ -54,7 +54,7 @@ impl CustomOp2 for Transposed {
         let (geometry, g) = (geometry(x.dims(), w.dims()), g.contiguous()?);
         let gx = x.track_op().then(|| g.apply_op2_no_bwd(w, &InputGradient(geometry))).transpose()?;
         let gw = w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))).transpose()?;
-        Ok((gx, gw.and_then(|gw| answer(w, gw))))
+        Ok((gx.and_then(|gx| answer(x, gx)), gw.and_then(|gw| answer(w, gw))))
     }
 }
 

@@ -4,6 +4,7 @@ mod cpu;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
+use super::backward::answer;
 use super::real::{check_types, dims4, with_real};
 
 /// Maximum of each 2 x 2 block; N x C x H x W gives N x C x H/2 x W/2, a last odd row or column is dropped.
@@ -31,7 +32,7 @@ impl CustomOp1 for MaxPool {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(x.apply_op2_no_bwd(&g.contiguous()?, &InputGradient)?))
+        Ok(answer(x, x.apply_op2_no_bwd(&g.contiguous()?, &InputGradient)?))
     }
 }
 

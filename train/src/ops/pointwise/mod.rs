@@ -4,6 +4,7 @@ mod cpu;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
+use super::backward::answer;
 use super::real::{check_types, with_real};
 
 /// `max(x, 0)`, of any shape. The gradient at 0 is 0, as in PyTorch (Candle's own has 1).
@@ -41,7 +42,7 @@ impl CustomOp1 for Pointwise {
 
     fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let known = if matches!(self, Self::Abs) { x } else { y };
-        Ok(Some(known.apply_op2_no_bwd(&g.contiguous()?, &Gradient(*self))?))
+        Ok(answer(x, known.apply_op2_no_bwd(&g.contiguous()?, &Gradient(*self))?))
     }
 }
 

@@ -41,7 +41,7 @@ fn large_filters_are_the_plain_sums() {
     // An odd height, part panels of channels, several blocks of them, several passes over the places, one row alone.
     let sizes = [(1, 8, 16, 9, 23), (2, 40, 29, 6, 10), (1, 130, 49, 7, 5), (3, 16, 16, 22, 61), (2, 21, 70, 7, 300)];
     for (n, c, out, h, w) in sizes {
-        for (side, paddings) in [(5, [0, 2, 5]), (7, [0, 3, 8])] {
+        for (side, paddings) in [(3, [0, 1, 3]), (5, [0, 2, 5]), (7, [0, 3, 8])] {
             for padding in paddings {
                 if h + 2 * padding < side || w + 2 * padding < side {
                     continue;

@@ -86,16 +86,22 @@ fn interleave<T: Real>((to, even, odd): (&mut [T], &[T], &[T])) {
     }
 }
 
+/// Output channels of a task of [`phase_filters`].
+const SOME: usize = 16;
+
 /// The filters by output channel, phase, input channel and tap of the phase: O x 4 x C x 4 values.
 fn phase_filters<T: Real>(d: Geometry, w: &[T]) -> Vec<T> {
     let mut filters = uninit(w.len());
-    filters.par_chunks_mut((16 * d.c).max(1)).enumerate().for_each(|(o, to)| {
+    // Some output channels at a time: they lie side by side under every input channel.
+    filters.par_chunks_mut((SOME * 16 * d.c).max(1)).enumerate().for_each(|(some, to)| {
         for plane in 0..d.c {
-            let from = &w[(plane * d.out + o) * 16..][..16];
-            for (phase, part) in to.chunks_exact_mut(4 * d.c).enumerate() {
-                for k in 0..4 {
-                    let (row, column) = (PHASES[phase / 2][k / 2].1, PHASES[phase % 2][k % 2].1);
-                    part[plane * 4 + k] = from[row * 4 + column];
+            let from = &w[(plane * d.out + some * SOME) * 16..];
+            for (to, from) in to.chunks_exact_mut(16 * d.c).zip(from.chunks_exact(16)) {
+                for phase in 0..4 {
+                    let part = &mut to[(phase * d.c + plane) * 4..][..4];
+                    for (k, to) in part.iter_mut().enumerate() {
+                        *to = from[PHASES[phase / 2][k / 2].1 * 4 + PHASES[phase % 2][k % 2].1];
+                    }
                 }
             }
         }

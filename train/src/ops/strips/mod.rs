@@ -23,7 +23,7 @@ use super::real::{Real, uninit};
 use super::scratch::Shared;
 use super::simd::{Loop, wide_loop};
 use super::sliding;
-use schemes::{F2x2, F2x5, F2x7, Scheme};
+use schemes::{F2x2, F2x3, F2x5, F2x7, Scheme};
 use steps::{Input, LANES, apply};
 
 /// Channels below which the transforms cost more than the products save.
@@ -34,7 +34,7 @@ pub(super) fn pays<T: Real>(c: usize, rows: usize, (height, width): (usize, usiz
     T::DTYPE == DType::F32
         && T::kernels().width.is_multiple_of(LANES)
         && height == width
-        && [F2x2::TAPS, F2x5::TAPS, F2x7::TAPS].contains(&height)
+        && [F2x2::TAPS, F2x3::TAPS, F2x5::TAPS, F2x7::TAPS].contains(&height)
         && c >= LEAST_CHANNELS
         && sliding::suits::<T>(rows)
         // An odd last row takes as long as two.
@@ -47,6 +47,10 @@ macro_rules! with_scheme {
         match $taps {
             2 => {
                 type $scheme = F2x2;
+                $call
+            }
+            3 => {
+                type $scheme = F2x3;
                 $call
             }
             5 => {

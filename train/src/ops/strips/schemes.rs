@@ -75,6 +75,40 @@ impl Scheme for F2x2 {
     }
 }
 
+/// The points 0, 1, -1 and infinity.
+pub(super) struct F2x3;
+
+impl Scheme for F2x3 {
+    const TAPS: usize = 3;
+
+    #[inline(always)]
+    fn input<T: Real>([d0, d1, d2, d3, ..]: Values<T>) -> Values<T> {
+        values([d0 - d2, d2 + d1, d2 - d1, d3 - d1])
+    }
+
+    #[inline(always)]
+    fn filter<T: Real>([g0, g1, g2, ..]: Values<T>) -> Values<T> {
+        let (even, odd) = ((g0 + g2) * k(0.5), g1 * k(0.5));
+        values([g0, even + odd, even - odd, g2])
+    }
+
+    #[inline(always)]
+    fn output<T: Real>([p0, p1, p2, p3, ..]: Values<T>) -> Values<T> {
+        values([p0 + (p1 + p2), (p1 - p2) + p3])
+    }
+
+    #[inline(always)]
+    fn output_adjoint<T: Real>([y0, y1, ..]: Values<T>) -> Values<T> {
+        values([y0, y0 + y1, y0 - y1, y1])
+    }
+
+    #[inline(always)]
+    fn filter_adjoint<T: Real>([p0, p1, p2, p3, ..]: Values<T>) -> Values<T> {
+        let (even, odd) = ((p1 + p2) * k(0.5), (p1 - p2) * k(0.5));
+        values([p0 + even, odd, even + p3])
+    }
+}
+
 /// The points 0, 1, -1, 2, -2 and infinity.
 pub(super) struct F2x5;
 
@@ -205,6 +239,7 @@ mod tests {
     #[test]
     fn two_outputs_are_the_plain_sums() {
         check::<F2x2>();
+        check::<F2x3>();
         check::<F2x5>();
         check::<F2x7>();
     }

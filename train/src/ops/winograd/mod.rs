@@ -117,7 +117,7 @@ pub(super) fn pays<S: Scheme, T: Real>(n: usize, c: usize, rows: usize, (height,
     let columns = tiles.next_multiple_of(T::kernels().width / 2);
     T::DTYPE == DType::F32
         && c.min(rows) >= LEAST_CHANNELS
-        && 16 * S::PRODUCTS * columns <= 10 * S::TAPS * S::TAPS * n * height * width
+        && S::GAIN * S::PRODUCTS * columns <= 10 * S::TAPS * S::TAPS * n * height * width
 }
 
 /// Channels below which the transforms cost more than the products save.

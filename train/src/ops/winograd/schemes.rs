@@ -15,6 +15,8 @@ pub(in crate::ops) trait Scheme: Sync {
     const SIDE: usize = Self::OUT + Self::TAPS - 1;
     /// Multiplications of a tile.
     const PRODUCTS: usize = Self::SIDE * Self::SIDE;
+    /// Tenths of the multiplications left that plain sums would take, at least, before the transforms pay.
+    const GAIN: usize;
 
     /// B^T d.
     fn input<T: Real>(d: [T; 6]) -> [T; 6];
@@ -40,6 +42,7 @@ pub(in crate::ops) struct F4x3;
 impl Scheme for F4x3 {
     const TAPS: usize = 3;
     const OUT: usize = 4;
+    const GAIN: usize = 19;
 
     #[inline(always)]
     fn input<T: Real>(d: [T; 6]) -> [T; 6] {
@@ -87,6 +90,7 @@ pub(in crate::ops) struct F3x2;
 impl Scheme for F3x2 {
     const TAPS: usize = 2;
     const OUT: usize = 3;
+    const GAIN: usize = 16;
 
     #[inline(always)]
     fn input<T: Real>(d: [T; 6]) -> [T; 6] {

@@ -113,8 +113,11 @@ impl Default for Loss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
-    /// Samples a step, at least 1.
+    /// Samples of a batch, at least 1.
     pub batch: usize,
+    /// Batches a step, at least 1: their gradients' mean moves the weights once. More than 1 is for batches that the memory does
+    /// not hold; the batch norms see each batch by itself. An epoch's last step takes what it lacks from the next epoch.
+    pub accumulate: usize,
     /// Stages one after another.
     pub stages: Vec<Stage>,
     /// Steps over which the learning rate rises from 0 at the beginning.
@@ -131,6 +134,12 @@ pub struct Schedule {
     pub clip_norm: Option<f64>,
     /// Validations in a row without a better SSIM after which the run ends; 0: it never ends early.
     pub early_stop: u64,
+    /// Decay of the exponential moving average of the weights, above 0 and below 1; after step t no more than
+    /// (1 + t) / (10 + t). The averaged weights are what is validated and kept as the best. Left out: the weights themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
+    /// How many of the best validated checkpoints are kept, at least 1.
+    pub keep_best: usize,
 }
 
 impl Default for Schedule {
@@ -138,6 +147,7 @@ impl Default for Schedule {
         let stage = |epochs, learning_rate| Stage { epochs, learning_rate, until: None };
         Self {
             batch: 16,
+            accumulate: 1,
             stages: vec![stage(30, 1e-4), stage(20, 1e-5)],
             warmup_steps: 0,
             validate_every: 0,
@@ -145,6 +155,8 @@ impl Default for Schedule {
             precise_batches: 16,
             clip_norm: None,
             early_stop: 0,
+            ema: None,
+            keep_best: 1,
         }
     }
 }
@@ -184,8 +196,14 @@ impl Manifest for Run {
         if !(1.0 / 64.0..=1.0).contains(&self.model.width) {
             return fail("model.width", "must be from 1/64 (0.015625) to 1");
         }
-        if self.schedule.batch == 0 {
-            return fail("schedule.batch", "must be at least 1");
+        let Schedule { batch, accumulate, keep_best, .. } = self.schedule;
+        for (key, value) in [("batch", batch), ("accumulate", accumulate), ("keep_best", keep_best)] {
+            if value == 0 {
+                return fail(&format!("schedule.{key}"), "must be at least 1");
+            }
+        }
+        if self.schedule.ema.is_some_and(|decay| !(decay > 0.0 && decay < 1.0)) {
+            return fail("schedule.ema", "must be above 0 and below 1");
         }
         if self.schedule.clip_norm.is_some_and(|norm| !(norm > 0.0 && norm.is_finite())) {
             return fail("schedule.clip_norm", "must be above 0");

@@ -46,10 +46,10 @@ impl Shard {
             None if text == "slurm" => {
                 let first = number("SLURM_ARRAY_TASK_MIN")?;
                 let index = number("SLURM_ARRAY_TASK_ID")?.checked_sub(first);
-                (
-                    index.ok_or("SLURM_ARRAY_TASK_ID lies before SLURM_ARRAY_TASK_MIN")?,
-                    number("SLURM_ARRAY_TASK_COUNT")?,
-                )
+                let index = index.ok_or("SLURM_ARRAY_TASK_ID lies before SLURM_ARRAY_TASK_MIN")?;
+                // An array may count in steps (--array=0-30:10); older versions of Slurm do not say of how many.
+                let step = environment("SLURM_ARRAY_TASK_STEP").map_or(Ok(1), |_| number("SLURM_ARRAY_TASK_STEP"))?;
+                (index / step.max(1), number("SLURM_ARRAY_TASK_COUNT")?)
             }
             Some(("kubernetes", count)) => (number("JOB_COMPLETION_INDEX")?, parse(count)?),
             Some((index, count)) => (parse(index)?, parse(count)?),
@@ -88,6 +88,12 @@ mod tests {
             _ => None,
         };
         assert_eq!(Shard::parse("slurm", environment).unwrap().to_string(), "2/4");
+        let in_steps = |name: &str| match name {
+            "SLURM_ARRAY_TASK_ID" => Some("25".into()),
+            "SLURM_ARRAY_TASK_STEP" => Some("10".into()),
+            _ => environment(name),
+        };
+        assert_eq!(Shard::parse("slurm", in_steps).unwrap().to_string(), "2/4");
         assert_eq!(Shard::parse("kubernetes/8", environment).unwrap().to_string(), "3/8");
         assert_eq!(
             Shard::parse("slurm", |_| None).unwrap_err(),

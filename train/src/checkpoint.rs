@@ -51,6 +51,9 @@ pub struct Header {
     /// Validations since the best one.
     #[serde(default)]
     pub without_gain: u64,
+    /// Steps and SSIM of the best validations whose checkpoints are kept beside the best one's, best first.
+    #[serde(default)]
+    pub kept: Vec<(u64, f64)>,
 }
 
 /// A checkpoint in memory.
@@ -198,6 +201,37 @@ impl Header {
             scores: None,
             best_ssim: None,
             without_gain: 0,
+            kept: Vec::new(),
         }
+    }
+
+    /// Whether a validation is one of the `most` best so far, of which there are two at least; then it is noted.
+    pub fn keep(&mut self, step: u64, ssim: f64, most: usize) -> bool {
+        if most < 2 {
+            return false;
+        }
+        // Of equal ones the earlier is the better.
+        let place = self.kept.partition_point(|(_, there)| *there >= ssim);
+        self.kept.insert(place, (step, ssim));
+        self.kept.truncate(most);
+        place < most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_best_are_kept_and_of_equal_ones_the_first() {
+        let text = "version: 1\nname: t\nseed: 1\ndata: {dataset: d}\n";
+        let mut header = Header::new(manifests::io::parse_yaml(text, Path::new("run.yaml")).unwrap());
+        assert!(!header.keep(1, 0.9, 1) && header.kept.is_empty(), "one is kept as the best alone");
+        let kept =
+            [(1, 0.5), (2, 0.7), (3, 0.5), (4, 0.6), (5, 0.7), (6, 0.1)].map(|(s, ssim)| header.keep(s, ssim, 2));
+        assert_eq!(kept, [true, true, false, true, true, false]);
+        assert_eq!(header.kept, [(2, 0.7), (5, 0.7)]);
     }
 }

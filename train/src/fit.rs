@@ -76,10 +76,12 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
     let run = effective_run(args)?;
     let device = device::parse(&args.device)?;
     let data = TrainingData::open(&run)?;
-    let plan = Plan::new(&run.schedule, data.order.steps_per_epoch());
+    let batches = run.schedule.accumulate as u64;
+    let plan = Plan::new(&run.schedule, data.order.steps_per_epoch().div_ceil(batches));
     let last = plan.steps().min(args.max_steps.unwrap_or(u64::MAX));
     if args.dry_run {
-        println!("{}: {} steps of batch {}, {} an epoch", run.name, last, run.schedule.batch, plan.per_epoch);
+        let samples = run.schedule.batch * run.schedule.accumulate;
+        println!("{}: {last} steps of {samples} samples, {} an epoch", run.name, plan.per_epoch);
         return Ok(Outcome::Done);
     }
 
@@ -100,19 +102,19 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
     show(&progress);
 
     let precise = data.precise_batches(run.schedule.precise_batches)?;
-    let mut loader = data.loader(trainer.step);
+    let mut loader = data.loader(trainer.step * batches);
     let (mut window, mut guard) = (Window::new(), Guard::default());
     let (began, before) = (Instant::now(), header.seconds);
     let patience = run.schedule.early_stop;
     let ended = |header: &Header| patience > 0 && header.without_gain >= patience;
     while trainer.step < last && !ended(&header) {
         let asked = Instant::now();
-        let batch = loader.next_batch()?;
+        let batch = (0..batches).map(|_| loader.next_batch()).collect::<Result<Vec<_>, _>>()?;
         let waited = asked.elapsed();
         let rate = plan.learning_rate(trainer.step);
         let figures = trainer.step(&batch, rate)?;
         match guard.watch(&figures, &batch, &mut trainer, &folder)? {
-            Verdict::Fine => window.add(&figures, batch.mixture.dims()[0], waited),
+            Verdict::Fine => window.add(&figures, batch.iter().map(|b| b.samples.len()).sum(), waited),
             Verdict::Skipped(kept) => progress.say(&format!(
                 "step {}: the loss is not a finite number: skipped, the batch is in {}",
                 trainer.step,
@@ -139,10 +141,9 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
             progress.train(done, epoch, &figures);
             folder.record(&Record { train: Some(figures), ..record(done, epoch, &header) })?;
         }
-        if saves {
-            trainer.reestimate(&precise)?;
-        }
         if validates {
+            trainer.swap_average()?;
+            trainer.reestimate(&precise)?;
             let report = data.validation.run(&trainer.net, &device)?;
             let best = header.best_ssim.is_none_or(|best| report.output.ssim > best);
             progress.validation(done, &report.output, &report.input, best);
@@ -153,11 +154,19 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
                 header.best_ssim = Some(report.output.ssim);
                 trainer.save(&folder.best(), &header, false)?;
             }
+            if header.keep(done, report.output.ssim, run.schedule.keep_best) {
+                trainer.save(&folder.kept(done), &header, false)?;
+            }
             let (validation, validation_input) = (Some(report.output), Some(report.input));
             folder.record(&Record { validation, validation_input, ..record(done, epoch, &header) })?;
+            trainer.swap_average()?;
         }
         if saves {
+            if !validates || trainer.averages() {
+                trainer.reestimate(&precise)?;
+            }
             trainer.save(&folder.last(), &header, true)?;
+            folder.prune(&header)?;
             guard.saved();
             window = Window::new();
         }

@@ -1,11 +1,15 @@
 //! Adam and AdamW, with moments that can be saved and loaded.
 
+mod average;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Tensor, Var, WithDType, bail};
 use rayon::prelude::*;
+
+pub use average::Average;
 
 /// Prefix of the first moments' names in [`Adam::state`], as PyTorch calls them.
 const FIRST: &str = "exp_avg.";

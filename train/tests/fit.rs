@@ -83,6 +83,49 @@ fn a_run_in_two_parts_ends_with_the_same_weights_bit_for_bit() {
     assert_eq!(steps("whole"), steps("parts"));
 }
 
+/// Steps of two batches, averaged weights, the two best checkpoints: in parts as in one go.
+#[test]
+fn accumulated_and_averaged_runs_continue_too() {
+    let folder = tempfile::tempdir().unwrap();
+    data_set(&folder.path().join("data"), 8, 2, 0);
+    let run = run_file(folder.path(), 5).display().to_string();
+    let fit = |out: &str, more: &[&str]| {
+        let out = folder.path().join(out).display().to_string();
+        let mut arguments = vec!["fit", &run, "--out", &out];
+        for setting in ["schedule.accumulate=2", "schedule.ema=0.9", "schedule.keep_best=2"] {
+            arguments.extend(["--set", setting]);
+        }
+        arguments.extend(more);
+        let done = train(&arguments);
+        assert!(done.status.success(), "{:?}", failure(&done));
+    };
+    fit("whole", &[]);
+    for steps in ["1", "4", "7"] {
+        fit("parts", &["--max-steps", steps]);
+    }
+    fit("parts", &["--resume"]);
+    let files = |run: &str| -> Vec<(std::ffi::OsString, Vec<(String, Vec<u8>)>)> {
+        let folder = folder.path().join(run).join("checkpoints");
+        let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().map(|path| (path.file_name().unwrap().to_owned(), tensors(path))).collect()
+    };
+    // An epoch of 3 batches is 2 steps; stopping at the seventh step validates there too.
+    let names = |run: &str| files(run).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names("whole").len(), 4, "best, last and two more: {:?}", names("whole"));
+    let rows = records(&folder.path().join("whole"));
+    assert_eq!(rows.iter().map(|r| r.step).max(), Some(10));
+    assert!(tensors(&last(&folder.path().join("whole"))) == tensors(&last(&folder.path().join("parts"))));
+    let names: Vec<String> = tensors(&last(&folder.path().join("whole"))).into_iter().map(|(name, _)| name).collect();
+    assert!(names.iter().any(|name| name.starts_with("optimizer.ema.")), "the average is not in the checkpoint");
+    // Applied, the best checkpoint is the averaged network: another one than the last.
+    let weights = |name: &str| {
+        let path = folder.path().join("whole/checkpoints").join(name);
+        tensors(&path).into_iter().find(|(name, _)| name == "convs1.conv0.weight" || name.ends_with(".weight")).unwrap()
+    };
+    assert!(weights("best.safetensors").1 != weights("last.safetensors").1);
+}
+
 #[test]
 fn a_killed_run_continues_and_ends_with_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();

@@ -27,6 +27,10 @@ use crate::{
 pub const SAMPLES: &str = "samples";
 /// Folder of batches whose loss was not a number in a run's folder.
 pub const BAD_BATCHES: &str = "bad-batches";
+/// Steps whose bad batches are kept at most.
+const MOST_BAD_BATCHES: usize = 20;
+/// Before the step in the name of a checkpoint among the best.
+const KEPT: &str = "step-";
 /// File of program, machine and command in a run's folder.
 pub const ENVIRONMENT_FILE: &str = "environment.json";
 
@@ -78,9 +82,46 @@ impl RunFolder {
         self.root.join(CHECKPOINTS).join(BEST)
     }
 
+    /// The checkpoint of a validation among the best.
+    pub(super) fn kept(&self, step: u64) -> PathBuf {
+        self.root.join(CHECKPOINTS).join(format!("{KEPT}{step:07}.safetensors"))
+    }
+
+    /// Removes the checkpoints of validations that are no longer among the best.
+    ///
+    /// # Errors
+    /// What the disk answers.
+    pub(super) fn prune(&self, header: &Header) -> Result<(), Error> {
+        let folder = self.root.join(CHECKPOINTS);
+        let kept: Vec<PathBuf> = header.kept.iter().map(|(step, _)| self.kept(*step)).collect();
+        for entry in fs::read_dir(&folder).map_err(Error::io(&folder, "read"))? {
+            let path = entry.map_err(Error::io(&folder, "read"))?.path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(KEPT)) && !kept.contains(&path) {
+                fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Where the batch of a step is kept whose loss was not a number.
     pub(super) fn bad_batch(&self, step: u64) -> PathBuf {
         self.root.join(BAD_BATCHES).join(format!("step-{step:07}"))
+    }
+
+    /// Removes all but the last bad batches.
+    ///
+    /// # Errors
+    /// What the disk answers.
+    pub(super) fn prune_bad_batches(&self) -> Result<(), Error> {
+        let folder = self.root.join(BAD_BATCHES);
+        let entries = fs::read_dir(&folder).map_err(Error::io(&folder, "read"))?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>();
+        let mut paths = paths.map_err(Error::io(&folder, "read"))?;
+        paths.sort();
+        for path in &paths[..paths.len().saturating_sub(MOST_BAD_BATCHES)] {
+            fs::remove_dir_all(path).map_err(Error::io(path, "remove"))?;
+        }
+        Ok(())
     }
 
     /// Puts a trainer where the last checkpoint was written, cuts off what the metrics say of later steps, and

@@ -1,7 +1,10 @@
 //! What happens when the loss is not a finite number: the batch is kept to look at, and a run that does not recover goes
 //! back to its last checkpoint once.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
@@ -57,7 +60,7 @@ impl Guard {
     pub(crate) fn watch(
         &mut self,
         figures: &Figures,
-        batch: &Batch,
+        batches: &[Batch],
         trainer: &mut Trainer,
         folder: &RunFolder,
     ) -> Result<Verdict, Error> {
@@ -66,7 +69,13 @@ impl Guard {
             return Ok(Verdict::Fine);
         }
         self.in_a_row += 1;
-        let kept = keep(folder.bad_batch(trainer.step), trainer.step, figures, batch)?;
+        // Without a number for the sum of several batches' gradients each of them may be the reason.
+        let bad = figures.bad_batch.and_then(|i| batches.get(i)).map_or(batches, std::slice::from_ref);
+        let kept = folder.bad_batch(trainer.step);
+        for batch in bad {
+            keep(&kept, trainer.step, figures, batch)?;
+        }
+        folder.prune_bad_batches()?;
         if self.in_a_row < IN_A_ROW {
             return Ok(Verdict::Skipped(kept));
         }
@@ -92,8 +101,8 @@ impl Guard {
 }
 
 /// Writes a batch's pictures, and last the samples' numbers and the loss with its terms.
-fn keep(folder: PathBuf, step: u64, figures: &Figures, batch: &Batch) -> Result<PathBuf, Error> {
-    fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
+fn keep(folder: &Path, step: u64, figures: &Figures, batch: &Batch) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
     for (place, index) in batch.samples.iter().enumerate() {
         for (layer, pictures) in
             [("mixture", &batch.mixture), ("background", &batch.background), ("reflection", &batch.reflection)]
@@ -108,7 +117,7 @@ fn keep(folder: PathBuf, step: u64, figures: &Figures, batch: &Batch) -> Result<
         TERMS.iter().zip(figures.terms).filter_map(|(name, v)| Some(((*name).to_owned(), number(v?)))).collect();
     let document = json!({ "step": step, "samples": batch.samples, "loss": number(figures.loss), "terms": terms });
     manifests::write_atomic(&folder.join("batch.json"), format!("{document:#}\n").as_bytes())?;
-    Ok(folder)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -142,8 +151,9 @@ mod tests {
 
     impl Fixture {
         fn step(&mut self) -> Result<Verdict, Error> {
-            let figures = self.trainer.step(&self.batch, 1e-4).unwrap();
-            self.guard.watch(&figures, &self.batch, &mut self.trainer, &self.folder)
+            let batches = std::slice::from_ref(&self.batch);
+            let figures = self.trainer.step(batches, 1e-4).unwrap();
+            self.guard.watch(&figures, batches, &mut self.trainer, &self.folder)
         }
 
         fn first_weights(&self) -> Vec<f32> {
@@ -188,6 +198,27 @@ mod tests {
         }
         let text = f.step().unwrap_err().to_string();
         assert!(text.contains("also after going back to") && text.lines().count() == 1, "{text}");
+    }
+
+    #[test]
+    fn of_several_batches_the_bad_one_is_kept_and_the_oldest_go() {
+        let mut f = fixture();
+        let before = f.first_weights();
+        let background = Tensor::full(f32::INFINITY, f.batch.background.shape(), &Device::Cpu).unwrap();
+        let bad = Batch { samples: vec![5, 6], background, ..f.batch.clone() };
+        let batches = [f.batch.clone(), bad];
+        for step in 1..=30 {
+            let figures = f.trainer.step(&batches, 1e-4).unwrap();
+            let verdict = f.guard.watch(&figures, &batches, &mut f.trainer, &f.folder).unwrap();
+            let Verdict::Skipped(kept) = verdict else { panic!("{verdict:?}") };
+            assert!(kept.join("000005.mixture.png").is_file() && !kept.join("000004.mixture.png").exists());
+            assert_eq!((f.trainer.step, f.first_weights()), (step, before.clone()));
+            assert_eq!(f.step().unwrap(), Verdict::Fine);
+            f.trainer.step -= 1;
+            let var = &f.trainer.net.params().all()[0].var;
+            var.set(&Tensor::from_slice(&before, var.shape(), &Device::Cpu).unwrap()).unwrap();
+        }
+        assert_eq!(fs::read_dir(f.root.path().join("run/bad-batches")).unwrap().count(), 20);
     }
 
     #[test]

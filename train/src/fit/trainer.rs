@@ -12,7 +12,7 @@ use crate::{
     loss::{self, Terms},
     net::{Corrn, Pass},
     ops,
-    optim::{Adam, AdamConfig},
+    optim::{Adam, AdamConfig, Average},
     weights,
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Figures {
     pub(crate) terms: [Option<f64>; 6],
     /// The gradients' global norm before clipping; none where the run does not clip.
     pub(crate) gradient_norm: Option<f64>,
+    /// Which of the step's batches gave a loss that is not finite.
+    pub(crate) bad_batch: Option<usize>,
 }
 
 impl Figures {
@@ -36,7 +38,7 @@ impl Figures {
     fn of(terms: &Terms) -> Result<Self, Error> {
         let scalar = |t: &Tensor| t.to_dtype(DType::F64)?.to_scalar::<f64>();
         let t = [&terms.ssim_b, &terms.statistic_b, &terms.l1_b, &terms.ssim_r, &terms.statistic_r, &terms.si_gradient];
-        let mut figures = Self { loss: scalar(&terms.total)?, terms: [None; 6], gradient_norm: None };
+        let mut figures = Self { loss: scalar(&terms.total)?, ..Self::default() };
         for (out, term) in figures.terms.iter_mut().zip(t) {
             *out = term.as_ref().map(scalar).transpose()?;
         }
@@ -51,6 +53,7 @@ pub(crate) struct Trainer {
     /// Steps done.
     pub(crate) step: u64,
     adam: Adam,
+    average: Option<Average>,
     run: Run,
     device: Device,
 }
@@ -63,7 +66,8 @@ impl Trainer {
     pub(crate) fn new(run: &Run, device: &Device) -> Result<Self, Error> {
         let net = Corrn::new(&run.model, run.seed.0, DType::F32, device)?;
         let adam = Adam::new(net.params().trained(), AdamConfig::default())?;
-        Ok(Self { net, step: 0, adam, run: run.clone(), device: device.clone() })
+        let average = run.schedule.ema.map(|decay| Average::new(net.params().trained(), decay)).transpose()?;
+        Ok(Self { net, step: 0, adam, average, run: run.clone(), device: device.clone() })
     }
 
     /// Begins with torchvision's VGG16-BN in the encoder.
@@ -85,32 +89,56 @@ impl Trainer {
             return Err(Error::input_at(path, "has no optimiser state: it can be applied, but not resumed"));
         }
         checkpoint.load_into(&self.net, path)?;
-        self.adam.load_state(checkpoint.header.optimizer_steps, checkpoint.optimizer())?;
+        let (averages, moments): (Vec<_>, Vec<_>) =
+            checkpoint.optimizer().iter().cloned().partition(|(name, _)| Average::owns(name));
+        self.adam.load_state(checkpoint.header.optimizer_steps, &moments)?;
+        if let Some(average) = &mut self.average {
+            average.load_state(&averages)?;
+        }
         self.step = checkpoint.header.step;
         Ok(())
     }
 
-    /// Forward, loss, backward and Adam. Where the loss or the gradients' norm is not finite, weights and running
-    /// statistics stay as they are.
+    /// Forward, loss and backward of every batch, and Adam with the mean of the gradients. Where a loss or the gradients'
+    /// norm is not finite, weights and running statistics stay as they are.
     ///
     /// # Errors
     /// What Candle answers.
-    pub(crate) fn step(&mut self, batch: &Batch, learning_rate: f64) -> Result<Figures, Error> {
-        let batch = batch.to(DType::F32, &self.device)?;
+    pub(crate) fn step(&mut self, batches: &[Batch], learning_rate: f64) -> Result<Figures, Error> {
         let statistics = self.net.params().all().iter().filter(|p| !p.trained);
         let statistics = statistics.map(|p| Ok((p.var.clone(), p.var.copy()?))).collect::<Result<Vec<_>, Error>>()?;
-        let out = self.net.forward(&batch.mixture, Pass::train())?;
-        let terms = loss::corrn(&self.run.loss, &out, &batch.background, &batch.reflection)?;
-        let mut figures = Figures::of(&terms)?;
+        let (mut sums, mut all) = (Sums::default(), None::<GradStore>);
+        for (i, batch) in batches.iter().enumerate() {
+            let batch = batch.to(DType::F32, &self.device)?;
+            let out = self.net.forward(&batch.mixture, Pass::train())?;
+            let terms = loss::corrn(&self.run.loss, &out, &batch.background, &batch.reflection)?;
+            let figures = Figures::of(&terms)?;
+            sums.add(&figures);
+            if !figures.loss.is_finite() {
+                sums.bad_batch = Some(i);
+                break;
+            }
+            let gradients = ops::backward(&terms.total)?;
+            all = Some(match all {
+                None => gradients,
+                Some(all) => add(all, gradients, &self.net.params().trained())?,
+            });
+        }
+        let mut figures = sums.mean();
         self.step += 1;
-        if figures.loss.is_finite() {
-            let mut gradients = ops::backward(&terms.total)?;
+        if let Some(mut gradients) = all.filter(|_| figures.is_finite()) {
+            if batches.len() > 1 {
+                scale(&mut gradients, &self.net.params().trained(), 1.0 / batches.len() as f64)?;
+            }
             if let Some(limit) = self.run.schedule.clip_norm {
                 figures.gradient_norm = Some(clip(&mut gradients, &self.net.params().trained(), limit)?);
             }
             if figures.is_finite() {
                 self.adam.set_lr(learning_rate);
                 self.adam.step(&gradients)?;
+                if let Some(average) = &self.average {
+                    average.update(self.adam.steps())?;
+                }
             }
         }
         if !figures.is_finite() {
@@ -134,15 +162,77 @@ impl Trainer {
         Ok(())
     }
 
+    /// Whether the run keeps a moving average of the weights.
+    pub(crate) fn averages(&self) -> bool {
+        self.average.is_some()
+    }
+
+    /// Exchanges the weights with their moving average, if there is one. The batch norms' running statistics stay.
+    ///
+    /// # Errors
+    /// What Candle answers.
+    pub(crate) fn swap_average(&self) -> Result<(), Error> {
+        Ok(self.average.as_ref().map_or(Ok(()), Average::swap)?)
+    }
+
     /// Writes the network and, to resume from, the optimiser.
     ///
     /// # Errors
     /// What the folder answers; the file that was there stays.
     pub(crate) fn save(&self, path: &Path, header: &Header, resumable: bool) -> Result<(), Error> {
-        let moments = if resumable { self.adam.state()? } else { Vec::new() };
+        let mut moments = if resumable { self.adam.state()? } else { Vec::new() };
+        if let Some(average) = self.average.as_ref().filter(|_| resumable) {
+            moments.extend(average.state()?);
+        }
         let header = Header { step: self.step, optimizer_steps: self.adam.steps(), ..header.clone() };
         checkpoint::write(path, &header, &self.net, &moments)
     }
+}
+
+/// Sums over a step's batches.
+#[derive(Default)]
+struct Sums {
+    batches: f64,
+    loss: f64,
+    terms: [Option<f64>; 6],
+    bad_batch: Option<usize>,
+}
+
+impl Sums {
+    fn add(&mut self, figures: &Figures) {
+        self.batches += 1.0;
+        self.loss += figures.loss;
+        for (sum, term) in self.terms.iter_mut().zip(figures.terms) {
+            *sum = term.map(|t| sum.unwrap_or(0.0) + t);
+        }
+    }
+
+    /// The means; up to the bad batch where there is one.
+    fn mean(&self) -> Figures {
+        let terms = self.terms.map(|t| t.map(|t| t / self.batches));
+        Figures { loss: self.loss / self.batches, terms, gradient_norm: None, bad_batch: self.bad_batch }
+    }
+}
+
+/// The sums of two passes' gradients.
+fn add(mut all: GradStore, mut more: GradStore, vars: &[(String, Var)]) -> Result<GradStore, Error> {
+    for (_, var) in vars {
+        if let Some(gradient) = more.remove(var) {
+            let sum = all.get(var).map(|there| there + &gradient).transpose()?;
+            all.insert(var, sum.unwrap_or(gradient));
+        }
+    }
+    Ok(all)
+}
+
+/// Multiplies every gradient.
+fn scale(gradients: &mut GradStore, vars: &[(String, Var)], factor: f64) -> Result<(), Error> {
+    for (_, var) in vars {
+        if let Some(gradient) = gradients.remove(var) {
+            gradients.insert(var, (gradient * factor)?);
+        }
+    }
+    Ok(())
 }
 
 /// Scales gradients so that their global norm is at most `limit`, as PyTorch's `clip_grad_norm_` does (Pascanu et al. 2013,
@@ -153,20 +243,82 @@ fn clip(gradients: &mut GradStore, vars: &[(String, Var)], limit: f64) -> Result
         squares += gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
     }
     let norm = squares.sqrt();
-    let scale = limit / (norm + 1e-6);
-    if scale < 1.0 && norm.is_finite() {
-        for (_, var) in vars {
-            if let Some(gradient) = gradients.remove(var) {
-                gradients.insert(var, (gradient * scale)?);
-            }
-        }
+    let factor = limit / (norm + 1e-6);
+    if factor < 1.0 && norm.is_finite() {
+        scale(gradients, vars, factor)?;
     }
     Ok(norm)
 }
 
 #[cfg(test)]
 mod tests {
+    use manifests::io::parse_yaml;
+
     use super::*;
+
+    fn trainer(schedule: &str) -> Trainer {
+        let text = format!(
+            "version: 1\nname: t\nseed: 3\ndata: {{dataset: d}}\nmodel: {{width: 0.015625}}\nschedule: {{{schedule}}}\n"
+        );
+        Trainer::new(&parse_yaml(&text, Path::new("run.yaml")).unwrap(), &Device::Cpu).unwrap()
+    }
+
+    fn batch(seed: usize) -> Batch {
+        let value = |i: usize| ((i * 7919 + seed * 104_729) % 1013) as f32 / 2026.0;
+        let layer: Vec<f32> = (0..2 * 3 * 32 * 32).map(value).collect();
+        let layer = Tensor::from_vec(layer, (2, 3, 32, 32), &Device::Cpu).unwrap();
+        Batch { samples: vec![0, 1], mixture: (&layer + 0.25).unwrap(), background: layer.clone(), reflection: layer }
+    }
+
+    /// The first moments after one step: a tenth of the gradients.
+    fn moments(batches: &[Batch]) -> Vec<f64> {
+        let mut trainer = trainer("");
+        trainer.step(batches, 1e-4).unwrap();
+        let state = trainer.adam.state().unwrap();
+        let first = state.iter().filter(|(name, _)| name.starts_with("exp_avg."));
+        first.flat_map(|(_, t)| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_step_takes_the_mean_of_its_batches_gradients() {
+        let (a, b) = (batch(1), batch(2));
+        let (first, second) = (moments(std::slice::from_ref(&a)), moments(std::slice::from_ref(&b)));
+        let both = moments(&[a, b]);
+        let size = first.iter().fold(0f64, |m, v| m.max(v.abs()));
+        assert!(first.iter().zip(&second).any(|(a, b)| (a - b).abs() > 1e-3 * size), "the batches are alike");
+        for ((a, b), both) in first.iter().zip(&second).zip(&both) {
+            assert!((both - 0.5 * (a + b)).abs() < 1e-6 * size, "{both} and not the mean of {a} and {b}");
+        }
+    }
+
+    #[test]
+    fn the_average_of_the_weights_is_saved_and_taken_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        let weights = |t: &Trainer| t.net.params().all()[0].var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let mut first = trainer("ema: 0.5");
+        let start = weights(&first);
+        first.step(&[batch(1)], 1e-2).unwrap();
+        let moved = weights(&first);
+        first.save(&path, &Header::new(first.run.clone()), true).unwrap();
+        let mut second = trainer("ema: 0.5");
+        second.restore(&Checkpoint::read(&path).unwrap(), &path).unwrap();
+        assert_eq!(weights(&second), moved);
+        second.swap_average().unwrap();
+        // After step 1 an average keeps 2/11.
+        for ((average, start), moved) in weights(&second).iter().zip(&start).zip(&moved) {
+            let wanted = start + 9.0 / 11.0 * (moved - start);
+            assert!((average - wanted).abs() < 1e-6, "{average} and not {wanted}");
+        }
+        second.swap_average().unwrap();
+        assert_eq!(weights(&second), moved);
+        // The same checkpoint without the average, and the other way round.
+        assert!(trainer("").restore(&Checkpoint::read(&path).unwrap(), &path).is_ok());
+        let plain = trainer("");
+        plain.save(&path, &Header::new(plain.run.clone()), true).unwrap();
+        let text = trainer("ema: 0.5").restore(&Checkpoint::read(&path).unwrap(), &path).unwrap_err().to_string();
+        assert!(text.contains("ema."), "{text}");
+    }
 
     #[test]
     fn gradients_are_scaled_to_the_limit_and_no_further() {

@@ -104,15 +104,10 @@ fn accumulated_and_averaged_runs_continue_too() {
         fit("parts", &["--max-steps", steps]);
     }
     fit("parts", &["--resume"]);
-    let files = |run: &str| -> Vec<(std::ffi::OsString, Vec<(String, Vec<u8>)>)> {
-        let folder = folder.path().join(run).join("checkpoints");
-        let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-        paths.sort();
-        paths.iter().map(|path| (path.file_name().unwrap().to_owned(), tensors(path))).collect()
-    };
-    // An epoch of 3 batches is 2 steps; stopping at the seventh step validates there too.
-    let names = |run: &str| files(run).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-    assert_eq!(names("whole").len(), 4, "best, last and two more: {:?}", names("whole"));
+    // Best, last, and two more.
+    let kept = std::fs::read_dir(folder.path().join("whole/checkpoints")).unwrap().count();
+    assert_eq!(kept, 4);
+    // An epoch of 3 batches is 2 steps.
     let rows = records(&folder.path().join("whole"));
     assert_eq!(rows.iter().map(|r| r.step).max(), Some(10));
     assert!(tensors(&last(&folder.path().join("whole"))) == tensors(&last(&folder.path().join("parts"))));
@@ -121,7 +116,7 @@ fn accumulated_and_averaged_runs_continue_too() {
     // Applied, the best checkpoint is the averaged network: another one than the last.
     let weights = |name: &str| {
         let path = folder.path().join("whole/checkpoints").join(name);
-        tensors(&path).into_iter().find(|(name, _)| name == "convs1.conv0.weight" || name.ends_with(".weight")).unwrap()
+        tensors(&path).into_iter().find(|(name, _)| name.ends_with(".weight")).unwrap()
     };
     assert!(weights("best.safetensors").1 != weights("last.safetensors").1);
 }

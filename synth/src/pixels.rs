@@ -74,42 +74,64 @@ impl Turn {
 
     /// Rows that are best gathered at once: a quarter turn makes columns of them, and what a cache fetches for one row then
     /// serves them all.
-    pub(crate) const BAND: usize = 16;
+    pub(crate) const BAND: usize = BLOCK;
 
     /// Rows `y` and after of the turned picture, as many as fit `rows`, from the given one's bytes.
     pub(crate) fn gather(self, y: usize, from: &[u8], rows: &mut [u8]) {
-        let stride = self.width * 3;
-        let place = |y: usize, x: usize| {
-            self.first.wrapping_add(y.wrapping_mul(self.down)).wrapping_add(x.wrapping_mul(self.along))
-        };
-        let count = rows.len() / stride;
         if self.down == 3 || self.down == 3usize.wrapping_neg() {
             if y == 0 {
                 bring(from);
             }
-            let mut lines: Vec<&mut [u8]> = rows.chunks_exact_mut(stride).collect();
-            for x in 0..self.width {
-                let (a, b) = (place(y, x), place(y + count - 1, x));
-                // With one byte more where there is one, so that pixels move four bytes at a time.
-                let column = &from[a.min(b)..from.len().min(a.max(b) + 4)];
-                for (k, line) in lines.iter_mut().enumerate() {
-                    let pixel = if a <= b { k } else { count - 1 - k };
-                    put(line, x * 3, column, pixel * 3);
-                }
-            }
+            self.columns(y, from, rows);
             return;
         }
-        for (k, row) in rows.chunks_exact_mut(stride).enumerate() {
-            let (a, b) = (place(y + k, 0), place(y + k, self.width - 1));
-            if a <= b {
-                row.copy_from_slice(&from[a..b + 3]);
+        for (k, row) in rows.chunks_exact_mut(self.width * 3).enumerate() {
+            let (a, b) = (self.place(y + k, 0), self.place(y + k, self.width - 1));
+            let line = &from[a.min(b)..a.max(b) + 3];
+            if a <= b { row.copy_from_slice(line) } else { reverse(line, row) }
+        }
+    }
+
+    fn place(self, y: usize, x: usize) -> usize {
+        self.first.wrapping_add(y.wrapping_mul(self.down)).wrapping_add(x.wrapping_mul(self.along))
+    }
+
+    /// Rows of a quarter turn, whose columns are pieces of the given picture's rows.
+    fn columns(self, y: usize, from: &[u8], rows: &mut [u8]) {
+        let stride = self.width * 3;
+        let count = rows.len() / stride;
+        let up = self.down != 3;
+        let line = |k: usize| if up { count - 1 - k } else { k };
+        let column = |x: usize| {
+            let (a, b) = (self.place(y, x), self.place(y + count - 1, x));
+            &from[a.min(b)..a.max(b) + 3]
+        };
+        let mut x = 0;
+        while x < self.width {
+            if count == BLOCK && x + BLOCK <= self.width {
+                // A square by itself, where nothing is far away, and then its rows whole.
+                let mut square = [[0; BLOCK * 3 + 1]; BLOCK];
+                for across in 0..BLOCK {
+                    if let Some(pixels) = column(x + across).first_chunk() {
+                        (0..BLOCK).for_each(|k| put(&mut square[k], across, four(pixels, k)));
+                    }
+                }
+                for (k, pixels) in square.iter().enumerate() {
+                    rows[line(k) * stride + x * 3..][..BLOCK * 3].copy_from_slice(&pixels[..BLOCK * 3]);
+                }
+                x += BLOCK;
             } else {
-                let line = &from[b..from.len().min(a + 4)];
-                (0..self.width).for_each(|x| put(row, x * 3, line, (self.width - 1 - x) * 3));
+                for (k, pixel) in column(x).chunks_exact(3).enumerate() {
+                    rows[line(k) * stride + x * 3..][..3].copy_from_slice(pixel);
+                }
+                x += 1;
             }
         }
     }
 }
+
+/// Pixels that are moved at once where there are so many.
+const BLOCK: usize = 16;
 
 /// Reads a picture once from its beginning to its end, which brings it to a cache: memory answers a quarter turn's leaps far
 /// more slowly than a line of reads that it sees coming.
@@ -117,17 +139,29 @@ fn bring(picture: &[u8]) {
     std::hint::black_box(picture.iter().step_by(64).fold(0, |sum: u8, byte| sum ^ byte));
 }
 
-/// Copies the pixel at `here` of `from` to `there` of `to`. Where both have room it is one move of four bytes: the one too
-/// many is the next pixel's, which is put later.
-#[inline(always)]
-fn put(to: &mut [u8], there: usize, from: &[u8], here: usize) {
-    // Arrays, whose lengths are known: a call for four bytes would take longer than the bytes.
-    let (to, from) = (&mut to[there..], &from[here..]);
-    if let (Some(to), Some(from)) = (to.first_chunk_mut::<4>(), from.first_chunk::<4>()) {
-        *to = *from;
-    } else {
-        to[..3].copy_from_slice(&from[..3]);
+/// A row from its last pixel to its first.
+fn reverse(from: &[u8], to: &mut [u8]) {
+    let (end, blocks) = from.as_rchunks::<{ BLOCK * 3 }>();
+    let (whole, rest) = to.as_chunks_mut::<{ BLOCK * 3 }>();
+    for (pixels, to) in blocks.iter().rev().zip(whole) {
+        (0..BLOCK - 1).for_each(|k| to[k * 3..k * 3 + 4].copy_from_slice(&four(pixels, BLOCK - 1 - k).to_le_bytes()));
+        to[BLOCK * 3 - 3..].copy_from_slice(&pixels[..3]);
     }
+    rest.chunks_exact_mut(3).zip(end.chunks_exact(3).rev()).for_each(|(to, pixel)| to.copy_from_slice(pixel));
+}
+
+/// Pixel `k` of a block, and a fourth byte: a move of four is one instruction, a move of three is several.
+#[inline(always)]
+fn four(pixels: &[u8; BLOCK * 3], k: usize) -> u32 {
+    let at =
+        |start: usize| u32::from_le_bytes([pixels[start], pixels[start + 1], pixels[start + 2], pixels[start + 3]]);
+    if k < BLOCK - 1 { at(k * 3) } else { at(k * 3 - 1) >> 8 }
+}
+
+/// Puts a pixel in its place of a block that is filled from its beginning: the fourth byte is the next pixel's.
+#[inline(always)]
+fn put(block: &mut [u8; BLOCK * 3 + 1], k: usize, pixel: u32) {
+    block[k * 3..k * 3 + 4].copy_from_slice(&pixel.to_le_bytes());
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! A training run: `run.yaml` says what to fit, `metrics.jsonl` what happened.
 
+mod data;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::data::{Data, DataSource};
 use crate::{CheckError, Manifest, Name, Seed, error::friendly};
 
 /// File name of the configuration that a run's folder keeps.
@@ -34,15 +37,6 @@ pub struct Run {
     /// Arithmetic of the step.
     #[serde(default)]
     pub precision: Precision,
-}
-
-/// The data of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Data {
-    /// A built data set's folder; its split `train` is fitted, `validation` chosen by. A relative path starts at the
-    /// run file's folder.
-    pub dataset: String,
 }
 
 /// The network. Defaults are the paper's.
@@ -193,6 +187,7 @@ impl Manifest for Run {
 
     fn check(&self) -> Result<(), CheckError> {
         let fail = |path: &str, message: &str| Err(CheckError::new(path, message));
+        self.data.check()?;
         if !(1.0 / 64.0..=1.0).contains(&self.model.width) {
             return fail("model.width", "must be from 1/64 (0.015625) to 1");
         }

@@ -43,6 +43,7 @@ pub mod verify;
 pub use error::Error;
 pub use mixer::{MixedSample, Mixer};
 pub use pixels::Rgb8;
+pub use progress::Progress;
 
 /// Version of the mixing arithmetic. It changes whenever the same recipe, sources and index would
 /// give other bytes: another decoder, filter, generator, encoder or order of draws.

@@ -5,6 +5,7 @@ mod sample;
 use std::{path::Path, sync::atomic::AtomicBool};
 
 use manifests::{
+    Size,
     dataset::{Dataset, Drawn, SourceImage, Split},
     recipe::Unreadable,
 };
@@ -20,6 +21,7 @@ use crate::{
     progress::Progress,
     read::{Read, Reader, join_duplicates},
     recipe::{self, Layer, Opened, Overrides},
+    reduce::oriented,
     source, split,
     store::{Kept, Store},
 };
@@ -45,8 +47,17 @@ impl Mixer {
     /// # Errors
     /// A recipe or a source that cannot be used, in a sentence.
     pub fn open(recipe_file: &Path) -> Result<Self, Error> {
+        Self::open_with(recipe_file, None, &Progress::silent())
+    }
+
+    /// As [`Mixer::open`]; photographs that are in the folder `cache` are not decoded again, and those that are decoded are
+    /// added to it.
+    ///
+    /// # Errors
+    /// As [`Mixer::open`].
+    pub fn open_with(recipe_file: &Path, cache: Option<&Path>, progress: &Progress) -> Result<Self, Error> {
         let opened = recipe::open(recipe_file, &Overrides::default())?;
-        Self::read(&opened, &std::env::temp_dir(), None, &Progress::silent(), &AtomicBool::new(false))
+        Self::read(&opened, &std::env::temp_dir(), cache, progress, &AtomicBool::new(false))
     }
 
     /// Reads all sources on the current thread pool; those that are in the folder `cache` are not decoded.
@@ -137,6 +148,17 @@ impl Mixer {
     pub(crate) fn splits(&self) -> impl Iterator<Item = Split> {
         let all = [Split::Train, Split::Validation, Split::Test];
         all.into_iter().filter(|s| self.by_split[*s as usize].iter().all(|sources| !sources.is_empty()))
+    }
+
+    /// Split and size of sample `index`, without mixing it. Where the recipe has limits that its numbers break, those drawn
+    /// in their place may have made it portrait instead of landscape.
+    pub fn outline(&self, index: u64) -> (Split, Size) {
+        let (split, drawn) = self.draw(index);
+        let at = drawn.size as usize;
+        let portrait = self.backgrounds[drawn.background as usize][at].is_portrait();
+        let (a, b) = oriented(self.dataset.recipe.sizes[at], portrait);
+        let (height, width) = if drawn.quarter_turns % 2 == 1 { (b, a) } else { (a, b) };
+        (split, Size { height: height as u32, width: width as u32 })
     }
 
     /// Every number of sample `index` as first drawn, and its split. Where the recipe has limits, the sample's own may be

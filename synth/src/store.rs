@@ -33,6 +33,16 @@ pub(crate) enum Kept {
     File { offset: u64, height: usize, width: usize },
 }
 
+impl Kept {
+    /// Whether it is higher than wide.
+    pub(crate) fn is_portrait(&self) -> bool {
+        match self {
+            Self::Memory(picture) => picture.height > picture.width,
+            Self::File { height, width, .. } => height > width,
+        }
+    }
+}
+
 impl Store {
     /// A new store whose scratch file lies in `folder`.
     pub(crate) fn create(folder: &Path) -> Result<Self, Error> {

@@ -100,7 +100,7 @@ fn mixed_online_equals_the_disk() {
     for i in 0..reader.samples.len() {
         let (online, line, paths) = (mixer.sample(i as u64).unwrap(), &reader.samples[i], reader.paths(i));
         assert_eq!((&online.drawn, online.split, online.clipped), (&line.drawn, line.split, line.clipped));
-        assert_eq!(online.mixture.size(), line.size);
+        assert_eq!((online.mixture.size(), mixer.outline(i as u64)), (line.size, (line.split, line.size)));
         assert_eq!(online.mixture.data, rgb(&paths.mixture));
         assert_eq!(online.background.data, rgb(&paths.background));
         assert_eq!(online.reflection.data, rgb(&paths.reflection));

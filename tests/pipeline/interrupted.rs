@@ -89,7 +89,8 @@ fn a_fit_goes_on_after_ctrl_c() {
         ["fit", &fixture("run.yaml").display().to_string(), "--data", &dataset, "--out", &out.display().to_string()]
             .map(String::from);
     let log = out.join(METRICS_FILE);
-    stopped_by_the_user(&stop(TRAIN, dir.path(), &args, &log, 3, Signal::INT));
+    let said = stop(TRAIN, dir.path(), &args, &log, 3, Signal::INT).ok();
+    assert!(said.out.contains("run the same command to go on"), "{}", said.out);
     run(TRAIN, dir.path(), &args).ok();
     let steps: Vec<u64> =
         read_log::<Record>(&log).unwrap().rows.iter().filter(|r| r.train.is_some()).map(|r| r.step).collect();

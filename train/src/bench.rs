@@ -7,7 +7,7 @@ use manifests::run::{Branches, Loss, Model, Precision};
 use serde_json::json;
 
 use crate::{
-    Error, Outcome, device, loss,
+    Error, device, loss,
     net::{Corrn, Pass},
     ops,
     optim::{Adam, AdamConfig},
@@ -63,7 +63,7 @@ const WARM_UP: usize = 2;
 ///
 /// # Errors
 /// A size or precision that the device does not take.
-pub(crate) fn bench(command: &BenchCommand) -> Result<Outcome, Error> {
+pub(crate) fn bench(command: &BenchCommand) -> Result<(), Error> {
     let BenchCommand::Step(args) = command;
     let device = device::parse(&args.device)?;
     if args.precision != Precision::F32 {
@@ -98,7 +98,7 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<Outcome, Error> {
             args.batch as f64 / median
         );
     }
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// Seconds of each step after the warm-up.

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use crate::{Error, Outcome, bench, doctor, eval, export, fit, predict, report, summary};
+use crate::{Error, bench, doctor, eval, export, fit, predict, report, summary};
 
 /// Fits CoRRN, a network that removes reflections, scores it and applies it.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong use or bad input, 3 stopped by the user with everything saved.
+/// Exit codes: 0 done, or a fit that was stopped and has saved itself; 1 failed; 2 wrong use or bad input.
 #[derive(Debug, Parser)]
 #[command(name = "train", version)]
 enum Command {
@@ -37,8 +37,7 @@ pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(&Command::parse()) {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Stopped) => ExitCode::from(3),
+        Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("train: {e}");
             ExitCode::from(e.exit_code())
@@ -46,7 +45,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command) -> Result<Outcome, Error> {
+fn run(command: &Command) -> Result<(), Error> {
     match command {
         Command::Fit(args) => fit::fit(args),
         Command::Eval(args) => eval::eval(args),

@@ -3,20 +3,16 @@
 mod loader;
 mod order;
 mod pixels;
+mod samples;
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use manifests::{
-    Digest,
-    dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, Split},
-};
+use manifests::dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, Split};
 
 pub use loader::{Batch, Loader};
 pub use order::Order;
 pub use pixels::{Photograph, pad_to_multiple, read_rgb, save_png, save_png_with, to_picture, to_tensor, window};
+pub use samples::{Layers, Samples, Sources};
 
 use crate::Error;
 
@@ -64,29 +60,5 @@ impl DataSet {
             return Err(Error::input_at(&self.root, format!("the split `{split}` has no sample")));
         }
         Ok(samples)
-    }
-
-    /// Refuses a data set in which a photograph is a source of both splits.
-    ///
-    /// # Errors
-    /// The first photograph that is in both.
-    pub fn check_disjoint(&self, a: Split, b: Split) -> Result<(), Error> {
-        let of = |split| -> BTreeSet<Digest> {
-            let samples = self.samples.iter().filter(|s| s.split == split);
-            samples
-                .flat_map(|s| {
-                    let background = self.header.backgrounds.get(s.drawn.background as usize);
-                    let reflection = self.header.reflections.get(s.drawn.reflection as usize);
-                    background.into_iter().chain(reflection).map(|source| source.blake3)
-                })
-                .collect()
-        };
-        let both = of(a).intersection(&of(b)).next().copied();
-        let Some(digest) = both else { return Ok(()) };
-        let sources = self.header.backgrounds.iter().chain(&self.header.reflections);
-        let name = sources.into_iter().find(|s| s.blake3 == digest).map_or("a photograph", |s| s.path.as_str());
-        let message =
-            format!("{name} is a source of both {a} and {b} samples: build the data set with disjoint splits");
-        Err(Error::input_at(&self.root, message))
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use manifests::run::{Branches, Loss, Model};
 
 use crate::{
-    Error, Outcome, loss,
+    Error, loss,
     net::{Corrn, Pass},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 ///
 /// # Errors
 /// When the self-test fails.
-pub(crate) fn doctor() -> Result<Outcome, Error> {
+pub(crate) fn doctor() -> Result<(), Error> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     println!("program   train {} ({} {})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
     println!("cpu       {threads} threads{}", features());
@@ -24,7 +24,7 @@ pub(crate) fn doctor() -> Result<Outcome, Error> {
     println!(
         "self-test forward, loss and backward of a small network: gradients agree with differences to {error:.1e}"
     );
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 fn features() -> &'static str {

@@ -11,6 +11,9 @@ pub enum Error {
     /// A manifest cannot be read or written.
     #[error(transparent)]
     Manifest(#[from] manifests::Error),
+    /// A sample cannot be mixed, or a recipe's photographs cannot be read.
+    #[error(transparent)]
+    Synth(#[from] synth::Error),
     /// A file cannot be read or written.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {
@@ -51,6 +54,7 @@ impl Error {
         match self {
             Self::BadInput(_) => 2,
             Self::Manifest(e) if e.is_bad_input() => 2,
+            Self::Synth(e) => e.exit_code(),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 2,
             _ => 1,
         }

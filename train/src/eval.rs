@@ -13,7 +13,7 @@ pub use find::{Pictures, Triplet, find};
 pub use table::{Image, Table};
 
 use crate::{
-    Error, Outcome, checkpoint, data, device,
+    Error, checkpoint, data, device,
     metrics::{Profile, Rescale},
     net::{Corrn, Pass},
 };
@@ -65,7 +65,7 @@ fn parse_level(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// Data that hold no pairs, pictures that cannot be read, a checkpoint that does not fit.
-pub fn eval(args: &EvalArgs) -> Result<Outcome, Error> {
+pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     let device = device::parse(&args.device)?;
     let (checkpoint, root) = match args.paths.as_slice() {
         [root] if args.baseline => (None, root),
@@ -103,7 +103,7 @@ pub fn eval(args: &EvalArgs) -> Result<Outcome, Error> {
     } else {
         print!("{}", scored.text(compared, checkpoint.as_deref().unwrap_or(Path::new("input"))));
     }
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// Applies a network to a picture of any size: B and R, of the same size.

@@ -8,7 +8,7 @@ use std::{
 use candle_core::Device;
 use safetensors::{Dtype, tensor::TensorView};
 
-use crate::{Error, Outcome, checkpoint, net::Corrn};
+use crate::{Error, checkpoint, net::Corrn};
 
 /// What to write where.
 #[derive(Debug, clap::Args)]
@@ -34,14 +34,14 @@ enum Format {
 ///
 /// # Errors
 /// A checkpoint that cannot be read, a folder that cannot be written.
-pub(crate) fn export(args: &ExportArgs) -> Result<Outcome, Error> {
+pub(crate) fn export(args: &ExportArgs) -> Result<(), Error> {
     let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &Device::Cpu)?;
     let bytes = match args.format {
         Format::Safetensors => state_dict(&net, &args.out)?,
     };
     manifests::write_atomic(&args.out, &bytes)?;
     println!("{}: {} tensors, {:.1} MB", args.out.display(), net.params().all().len(), bytes.len() as f64 / 1e6);
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// Every tensor in f32, and the counters that PyTorch's batch norms keep: 0, as they matter to no result here.

@@ -7,6 +7,7 @@ mod schedule;
 mod stop;
 pub mod tensorboard;
 mod trainer;
+mod training_data;
 mod validate;
 
 use std::{
@@ -14,10 +15,7 @@ use std::{
     time::Instant,
 };
 
-use manifests::{
-    dataset::Split,
-    run::{Precision, Record, Run},
-};
+use manifests::run::{Data, Precision, Record, Run};
 
 use self::{
     folder::RunFolder,
@@ -26,14 +24,9 @@ use self::{
     schedule::Plan,
     stop::Stop,
     trainer::Trainer,
-    validate::Validation,
+    training_data::TrainingData,
 };
-use crate::{
-    Error, Outcome,
-    checkpoint::Header,
-    data::{Batch, DataSet, Loader, Order},
-    device,
-};
+use crate::{Error, checkpoint::Header, device};
 
 /// Steps that a record of the metrics averages.
 const RECORD_EVERY: u64 = 10;
@@ -60,29 +53,32 @@ pub struct FitArgs {
     /// Stop after this many steps of the run, counted from its beginning.
     #[arg(long)]
     max_steps: Option<u64>,
-    /// The data set, instead of the run file's.
+    /// A built data set's folder or a recipe, instead of the run file's data.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Keeps photographs of recipes, once decoded and reduced, for later runs (as `synth build --cache`).
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Check the run file and the data, say what would be done, and stop.
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Fits a network.
+/// Fits a network. Stopped by a signal, it writes a checkpoint and returns as at its end.
 ///
 /// # Errors
 /// Bad input, a disk that is full, losses that are not finite: what was saved last stays whole.
-pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
+pub fn fit(args: &FitArgs) -> Result<(), Error> {
     let run = effective_run(args)?;
     let device = device::parse(&args.device)?;
-    let data = TrainingData::open(&run)?;
+    let data = TrainingData::open(&run, args.cache.as_deref())?;
     let batches = run.schedule.accumulate as u64;
     let plan = Plan::new(&run.schedule, data.order.steps_per_epoch().div_ceil(batches));
     let last = plan.steps().min(args.max_steps.unwrap_or(u64::MAX));
     if args.dry_run {
         let samples = run.schedule.batch * run.schedule.accumulate;
         println!("{}: {last} steps of {samples} samples, {} an epoch", run.name, plan.per_epoch);
-        return Ok(Outcome::Done);
+        return Ok(());
     }
 
     let stop = Stop::listen()?;
@@ -172,14 +168,14 @@ pub fn fit(args: &FitArgs) -> Result<Outcome, Error> {
         }
         if stopping {
             progress.say(&format!("stopped after step {done}, everything saved: run the same command to go on"));
-            return Ok(Outcome::Stopped);
+            return Ok(());
         }
     }
     if ended(&header) {
         progress.say(&format!("{}: no gain in {patience} validations: ended early", run.name));
     }
     progress.say(&format!("{}: {} steps done; best checkpoint {}", run.name, trainer.step, folder.best().display()));
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// The run file with the command line's changes; paths absolute, so that the copy in the run's folder says it all.
@@ -187,11 +183,21 @@ fn effective_run(args: &FitArgs) -> Result<Run, Error> {
     let run: Run = manifests::read_yaml(&args.run)?;
     let mut run =
         run.with_settings(&args.settings).map_err(|e| Error::input(format!("--set {}: {}", e.path, e.message)))?;
-    let dataset = match &args.data {
-        Some(data) => data.clone(),
-        None => args.run.parent().unwrap_or(Path::new("")).join(&run.data.dataset),
-    };
-    run.data.dataset = std::path::absolute(&dataset).map_err(Error::io(&dataset, "find"))?.display().to_string();
+    let here = args.run.parent().unwrap_or(Path::new(""));
+    if let Some(data) = &args.data {
+        let path = Some(data.display().to_string());
+        run.data = if data.is_file() {
+            Data { recipe: path, ..Data::default() }
+        } else {
+            Data { dataset: path, ..Data::default() }
+        };
+    }
+    // What the command line names starts where the user is.
+    let start = if args.data.is_some() { Path::new("") } else { here };
+    for path in run.data.paths_mut() {
+        let whole = start.join(&*path);
+        *path = std::path::absolute(&whole).map_err(Error::io(&whole, "find"))?.display().to_string();
+    }
     if run.precision != Precision::F32 {
         return Err(Error::input_at(
             &args.run,
@@ -199,7 +205,7 @@ fn effective_run(args: &FitArgs) -> Result<Run, Error> {
         ));
     }
     if run.model.encoder != RANDOM {
-        let encoder = args.run.parent().unwrap_or(Path::new("")).join(&run.model.encoder);
+        let encoder = here.join(&run.model.encoder);
         if !encoder.is_file() {
             let message = format!(
                 "model.encoder: there is no file {}: download torchvision's vgg16_bn weights to it, or write `{RANDOM}`",
@@ -214,47 +220,4 @@ fn effective_run(args: &FitArgs) -> Result<Run, Error> {
 
 fn record(step: u64, epoch: u64, header: &Header) -> Record {
     Record { step, epoch, seconds: header.seconds, ..Record::default() }
-}
-
-/// What a run reads.
-#[derive(Debug)]
-struct TrainingData {
-    root: PathBuf,
-    train: Vec<manifests::dataset::Sample>,
-    order: Order,
-    validation: Validation,
-}
-
-impl TrainingData {
-    fn open(run: &Run) -> Result<Self, Error> {
-        let set = DataSet::open(Path::new(&run.data.dataset))?;
-        set.check_disjoint(Split::Train, Split::Validation)?;
-        let (train, validation) = (set.split(Split::Train)?, set.split(Split::Validation)?);
-        let multiple = crate::net::MULTIPLE as u32;
-        for s in train.iter().chain(&validation) {
-            if s.size.height % multiple != 0 || s.size.width % multiple != 0 {
-                let message =
-                    format!("sample {} is {}: heights and widths must be multiples of {multiple}", s.index, s.size);
-                return Err(Error::input_at(&set.root, message));
-            }
-        }
-        let order = Order::new(run.seed.0, run.schedule.batch, &train);
-        let validation = Validation::new(set.root.clone(), validation);
-        Ok(Self { root: set.root, train, order, validation })
-    }
-
-    /// Batches from step `first` on, decoded ahead.
-    fn loader(&self, first: u64) -> Loader {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-        Loader::start(self.root.clone(), self.train.clone(), self.order.clone(), first, threads)
-    }
-
-    /// The first batches of the run's first epoch: the same ones whenever statistics are re-estimated.
-    fn precise_batches(&self, n: u64) -> Result<Vec<Batch>, Error> {
-        let batches = self.order.epoch(0);
-        let chosen = batches.iter().take(usize::try_from(n).unwrap_or(usize::MAX));
-        chosen
-            .map(|places| Batch::read(&self.root, &places.iter().map(|i| &self.train[*i]).collect::<Vec<_>>()))
-            .collect()
-    }
 }

@@ -27,12 +27,3 @@ pub mod tiles;
 pub mod weights;
 
 pub use error::Error;
-
-/// How a command ended that did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Everything is done: exit code 0.
-    Done,
-    /// The user stopped it, and everything is saved: exit code 3.
-    Stopped,
-}

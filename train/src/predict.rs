@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use walkdir::WalkDir;
 
 use crate::{
-    Error, Outcome, alloc, checkpoint,
+    Error, alloc, checkpoint,
     data::{Photograph, save_png_with},
     device,
     net::{Corrn, MULTIPLE},
@@ -45,7 +45,7 @@ fn parse_side(text: &str) -> Result<usize, String> {
 ///
 /// # Errors
 /// A checkpoint that does not fit, a picture that cannot be read, a folder that cannot be written.
-pub(crate) fn predict(args: &PredictArgs) -> Result<Outcome, Error> {
+pub(crate) fn predict(args: &PredictArgs) -> Result<(), Error> {
     let device = device::parse(&args.device)?;
     let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &device)?;
     alloc::keep_at_most(KEPT);
@@ -60,7 +60,7 @@ pub(crate) fn predict(args: &PredictArgs) -> Result<Outcome, Error> {
     }
     progress.finish_and_clear();
     println!("{}: {} pictures, {there} of them already there", args.out.display(), pictures.len());
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// A picture to take apart.

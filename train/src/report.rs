@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use manifests::{dataset::DATASET_FILE, run::RUN_FILE, session::SESSION_FILE};
 use maud::Markup;
 
-use crate::{Error, Outcome};
+use crate::Error;
 
 /// What to show and where.
 #[derive(Debug, clap::Args)]
@@ -39,12 +39,12 @@ struct Section {
 ///
 /// # Errors
 /// A folder that is none of the three, manifests that are not valid, pictures that cannot be read.
-pub(crate) fn report(args: &ReportArgs) -> Result<Outcome, Error> {
+pub(crate) fn report(args: &ReportArgs) -> Result<(), Error> {
     let sections: Vec<Section> = args.folders.iter().map(|folder| section(folder)).collect::<Result<_, _>>()?;
     let html = page::page(&sections).into_string();
     manifests::write_atomic(&args.out, html.as_bytes())?;
     println!("{}: {} parts, {:.1} MB", args.out.display(), sections.len(), html.len() as f64 / 1e6);
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 fn section(folder: &Path) -> Result<Section, Error> {

@@ -6,7 +6,7 @@ use manifests::{
 };
 
 use crate::{
-    Error, Outcome,
+    Error,
     net::{Kind, MULTIPLE, layers},
 };
 
@@ -31,7 +31,7 @@ pub struct SummaryArgs {
 ///
 /// # Errors
 /// A width or size that the network does not take.
-pub fn summary(args: &SummaryArgs) -> Result<Outcome, Error> {
+pub fn summary(args: &SummaryArgs) -> Result<(), Error> {
     if !(1.0 / 64.0..=1.0).contains(&args.width) {
         return Err(Error::input("--width must be from 1/64 (0.015625) to 1"));
     }
@@ -46,7 +46,7 @@ pub fn summary(args: &SummaryArgs) -> Result<Outcome, Error> {
         ..Model::default()
     };
     print!("{}", table(&model, h, w));
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// One line for each layer (name, operation, N x C x H x W in and out, parameters, multiply-adds) and the sums.

@@ -1,12 +1,11 @@
 //! Threads that decode batches ahead of the steps, each batch in its place and no further ahead than a bound.
 
-use std::{path::PathBuf, sync::Arc, thread};
+use std::{sync::Arc, thread};
 
 use candle_core::{DType, Device, Tensor};
 use crossbeam_channel::{Receiver, bounded};
-use manifests::{dataset::Sample, dataset::SampleFile};
 
-use super::{Order, read_rgb, to_tensor};
+use super::{Layers, Order, Samples, to_tensor};
 use crate::Error;
 
 /// Batches that each thread holds ready.
@@ -15,8 +14,8 @@ const AHEAD: usize = 2;
 /// A batch on the CPU: I, B and R, each N x 3 x H x W in [0, 1], where B and R are the layers as mixed.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// The samples' numbers in their data set, in order.
-    pub samples: Vec<u64>,
+    /// The samples' names ([`Layers::name`]), in order.
+    pub samples: Vec<String>,
     /// The mixtures I.
     pub mixture: Tensor,
     /// The backgrounds, alpha B.
@@ -26,29 +25,29 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Decodes some samples of one size.
+    /// Decodes or mixes the samples at some places, of one size. A sample that a recipe's limits made another size than its
+    /// first numbers did is left out; the first one never is.
     ///
     /// # Errors
     /// A picture that cannot be read or differs from the manifest's size.
-    pub fn read(root: &std::path::Path, samples: &[&Sample]) -> Result<Self, Error> {
-        let layer = |of: fn(&Sample) -> &SampleFile| -> Result<Tensor, Error> {
-            let read = |s: &&Sample| {
-                let path = root.join(of(s).path.as_str());
-                let picture = read_rgb(&path)?;
-                if (picture.height(), picture.width()) != (s.size.height, s.size.width) {
-                    let found = format!("{}x{}", picture.height(), picture.width());
-                    return Err(Error::input_at(&path, format!("is {found} and not {} as the manifest says", s.size)));
-                }
-                Ok(picture)
-            };
-            let pictures: Result<Vec<_>, Error> = samples.iter().map(read).collect();
-            to_tensor(&pictures?, DType::F32, &Device::Cpu)
-        };
+    pub fn read(samples: &Samples, places: &[usize]) -> Result<Self, Error> {
+        let mut layers = places.iter().map(|i| samples.read(*i)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(size) = layers.first().map(|first| first.mixture.dimensions()) {
+            layers.retain(|l| l.mixture.dimensions() == size);
+        }
+        let names = layers.iter().map(|l| l.name.clone()).collect();
+        let (mut mixtures, mut backgrounds, mut reflections) = (Vec::new(), Vec::new(), Vec::new());
+        for Layers { mixture, background, reflection, .. } in layers {
+            mixtures.push(mixture);
+            backgrounds.push(background);
+            reflections.push(reflection);
+        }
+        let tensor = |pictures: &[_]| to_tensor(pictures, DType::F32, &Device::Cpu);
         Ok(Self {
-            samples: samples.iter().map(|s| s.index).collect(),
-            mixture: layer(|s| &s.mixture)?,
-            background: layer(|s| &s.background)?,
-            reflection: layer(|s| &s.reflection)?,
+            samples: names,
+            mixture: tensor(&mixtures)?,
+            background: tensor(&backgrounds)?,
+            reflection: tensor(&reflections)?,
         })
     }
 
@@ -77,11 +76,11 @@ pub struct Loader {
 
 impl Loader {
     /// Starts `threads` threads. They end when the loader is dropped.
-    pub fn start(root: PathBuf, samples: Vec<Sample>, order: Order, first: u64, threads: usize) -> Self {
+    pub fn start(samples: Samples, order: Order, first: u64, threads: usize) -> Self {
         let (samples, order) = (Arc::new(samples), Arc::new(order));
         let threads = threads.max(1) as u64;
         let spawn = |offset: u64| {
-            let (root, samples, order) = (root.clone(), Arc::clone(&samples), Arc::clone(&order));
+            let (samples, order) = (Arc::clone(&samples), Arc::clone(&order));
             let (sender, receiver) = bounded(AHEAD);
             thread::spawn(move || {
                 let per_epoch = order.steps_per_epoch();
@@ -91,8 +90,7 @@ impl Loader {
                         epoch = (step / per_epoch, order.epoch(step / per_epoch));
                     }
                     let places = &epoch.1[(step % per_epoch) as usize];
-                    let chosen: Vec<&Sample> = places.iter().map(|i| &samples[*i]).collect();
-                    if sender.send(Batch::read(&root, &chosen)).is_err() {
+                    if sender.send(Batch::read(&samples, places)).is_err() {
                         return; // the loader was dropped
                     }
                 }

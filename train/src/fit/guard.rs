@@ -100,15 +100,15 @@ impl Guard {
     }
 }
 
-/// Writes a batch's pictures, and last the samples' numbers and the loss with its terms.
+/// Writes a batch's pictures, and last the samples' names and the loss with its terms.
 fn keep(folder: &Path, step: u64, figures: &Figures, batch: &Batch) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
-    for (place, index) in batch.samples.iter().enumerate() {
+    for (place, name) in batch.samples.iter().enumerate() {
         for (layer, pictures) in
             [("mixture", &batch.mixture), ("background", &batch.background), ("reflection", &batch.reflection)]
         {
             let picture = data::to_picture(&pictures.narrow(0, place, 1)?)?;
-            data::save_png(&folder.join(format!("{index:06}.{layer}.png")), &picture)?;
+            data::save_png(&folder.join(format!("{name}.{layer}.png")), &picture)?;
         }
     }
     // JSON has neither infinity nor NaN: they are written as words.
@@ -145,7 +145,12 @@ mod tests {
         let folder = RunFolder::open(&root.path().join("run"), &run, false).unwrap();
         let layer = Tensor::rand(0f32, 0.5, (2, 3, 32, 32), &Device::Cpu).unwrap();
         let mixture = (&layer + 0.25).unwrap();
-        let batch = Batch { samples: vec![4, 7], mixture, background: layer.clone(), reflection: layer };
+        let batch = Batch {
+            samples: vec!["000004".into(), "000007".into()],
+            mixture,
+            background: layer.clone(),
+            reflection: layer,
+        };
         Fixture { root, trainer, folder, batch, guard: Guard::default() }
     }
 
@@ -185,7 +190,7 @@ mod tests {
         assert_eq!(written, data::to_picture(&f.batch.background.narrow(0, 1, 1).unwrap()).unwrap());
         let text = fs::read_to_string(kept.join("batch.json")).unwrap();
         let document: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((&document["samples"], &document["loss"]), (&json!([4, 7]), &json!("NaN")));
+        assert_eq!((&document["samples"], &document["loss"]), (&json!(["000004", "000007"]), &json!("NaN")));
         assert_eq!(document["terms"].as_object().unwrap().len(), TERMS.len());
 
         let values = |p: &crate::net::params::Param| p.var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -205,7 +210,7 @@ mod tests {
         let mut f = fixture();
         let before = f.first_weights();
         let background = Tensor::full(f32::INFINITY, f.batch.background.shape(), &Device::Cpu).unwrap();
-        let bad = Batch { samples: vec![5, 6], background, ..f.batch.clone() };
+        let bad = Batch { samples: vec!["000005".into(), "000006".into()], background, ..f.batch.clone() };
         let batches = [f.batch.clone(), bad];
         for step in 1..=30 {
             let figures = f.trainer.step(&batches, 1e-4).unwrap();

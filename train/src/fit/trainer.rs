@@ -267,7 +267,12 @@ mod tests {
         let value = |i: usize| ((i * 7919 + seed * 104_729) % 1013) as f32 / 2026.0;
         let layer: Vec<f32> = (0..2 * 3 * 32 * 32).map(value).collect();
         let layer = Tensor::from_vec(layer, (2, 3, 32, 32), &Device::Cpu).unwrap();
-        Batch { samples: vec![0, 1], mixture: (&layer + 0.25).unwrap(), background: layer.clone(), reflection: layer }
+        Batch {
+            samples: vec!["000000".into(), "000001".into()],
+            mixture: (&layer + 0.25).unwrap(),
+            background: layer.clone(),
+            reflection: layer,
+        }
     }
 
     /// The first moments after one step: a tenth of the gradients.

@@ -1,13 +1,12 @@
 //! Validation: scores of the network's B and of the unprocessed input, and a picture to look at.
 
-use std::path::PathBuf;
-
 use candle_core::{DType, Device};
 use image::{RgbImage, imageops};
-use manifests::{dataset::Sample, run::Scores};
+use manifests::run::Scores;
 
 use crate::{
-    Error, data,
+    Error,
+    data::{self, Layers, Samples},
     metrics::{Mean, Profile, Score},
     net::{Corrn, Pass},
 };
@@ -19,10 +18,7 @@ const GAP: u32 = 4;
 
 /// The samples that choose the best checkpoint.
 #[derive(Debug)]
-pub(crate) struct Validation {
-    root: PathBuf,
-    samples: Vec<Sample>,
-}
+pub(crate) struct Validation(Samples);
 
 /// What a validation gave.
 #[derive(Debug)]
@@ -36,9 +32,9 @@ pub(crate) struct Report {
 }
 
 impl Validation {
-    /// Validates on these samples of a data set.
-    pub(crate) fn new(root: PathBuf, samples: Vec<Sample>) -> Self {
-        Self { root, samples }
+    /// Validates on these samples.
+    pub(crate) fn new(samples: Samples) -> Self {
+        Self(samples)
     }
 
     /// Runs the network over all samples in evaluation mode.
@@ -47,16 +43,15 @@ impl Validation {
     /// A picture that cannot be read, or outputs that are not numbers.
     pub(crate) fn run(&self, net: &Corrn, device: &Device) -> Result<Report, Error> {
         let (mut output, mut input, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-        for sample in &self.samples {
-            let read = |file: &manifests::dataset::SampleFile| data::read_rgb(&self.root.join(file.path.as_str()));
-            let (mixture, background) = (read(&sample.mixture)?, read(&sample.background)?);
+        for i in 0..self.0.len() {
+            let Layers { mixture, background, reflection, .. } = self.0.read(i)?;
             let x = data::to_tensor(std::slice::from_ref(&mixture), DType::F32, device)?;
             let out = net.forward(&x, Pass::eval())?;
             let found = data::to_picture(&out.background)?;
             output.push(Profile::Native.score(&found, &background, None));
             input.push(Profile::Native.score(&mixture, &background, None));
             if rows.len() < SHOWN {
-                rows.push([mixture, found, background, data::to_picture(&out.reflection)?, read(&sample.reflection)?]);
+                rows.push([mixture, found, background, data::to_picture(&out.reflection)?, reflection]);
             }
         }
         Ok(Report { output: scores(&output)?, input: scores(&input)?, picture: sheet(&rows) })

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     Error, checkpoint,
-    data::{DataSet, read_rgb},
-    eval::{self, Triplet},
+    data::{Layers, Sources},
+    eval,
     fit::folder::ENVIRONMENT_FILE,
     metrics::{FIGURES, Mean, Profile, Score},
 };
@@ -80,20 +80,21 @@ struct Scored {
 impl Scored {
     /// On the test split, or where there is none on the validation split.
     fn of(run: &Run, best: &Path) -> Result<Self, Error> {
-        let root = Path::new(&run.data.dataset);
-        let set = DataSet::open(root)?;
-        let split = if set.samples.iter().any(|s| s.split == Split::Test) { Split::Test } else { Split::Validation };
+        let sources = Sources::open(&run.data, None)?;
+        let (split, samples) = match sources.split(Split::Test) {
+            Ok(samples) => (Split::Test, samples),
+            Err(_) => (Split::Validation, sources.split(Split::Validation)?),
+        };
         let net = checkpoint::network(best, &Device::Cpu)?;
-        let scene = |triplet: &Triplet| -> Result<Scene, Error> {
-            let (mixture, truth) = (read_rgb(&triplet.mixture)?, read_rgb(&triplet.background)?);
+        let scene = |i: usize| -> Result<Scene, Error> {
+            let Layers { mixture, background: truth, .. } = samples.read(i)?;
             let (found, reflection) = eval::separate(&net, &mixture, &Device::Cpu)?;
             let profile = Profile::Corrn;
             let score = |p: &RgbImage| profile.score(&profile.resize(p), &profile.resize(&truth), None);
             let (input, output) = (score(&mixture), score(&found));
             Ok(Scene { mixture, found, truth, reflection, input, output })
         };
-        let triplets = eval::find(root, split)?;
-        Ok(Self { split, scenes: triplets.iter().take(SCORED).map(scene).collect::<Result<_, _>>()? })
+        Ok(Self { split, scenes: (0..samples.len().min(SCORED)).map(scene).collect::<Result<_, _>>()? })
     }
 
     fn n(&self) -> usize {

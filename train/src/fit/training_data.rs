@@ -1,0 +1,56 @@
+//! What a run reads: the samples to fit in their order, and those that choose the best checkpoint.
+
+use std::path::Path;
+
+use manifests::{dataset::Split, run::Run};
+
+use super::validate::Validation;
+use crate::{
+    Error,
+    data::{Batch, Loader, Order, Samples, Sources},
+    net::MULTIPLE,
+};
+
+/// What a run reads.
+#[derive(Debug)]
+pub(crate) struct TrainingData {
+    /// The samples that are fitted.
+    pub(crate) train: Samples,
+    /// Their batches.
+    pub(crate) order: Order,
+    /// The samples that are not.
+    pub(crate) validation: Validation,
+}
+
+impl TrainingData {
+    /// Opens a run's data sets; `cache` keeps reduced photographs of recipes.
+    ///
+    /// # Errors
+    /// Data sets that are not there, overlap, lack a split or have sizes that the network cannot take.
+    pub(crate) fn open(run: &Run, cache: Option<&Path>) -> Result<Self, Error> {
+        let sources = Sources::open(&run.data, cache)?;
+        sources.check_disjoint(Split::Train, Split::Validation)?;
+        let (train, validation) = (sources.split(Split::Train)?, sources.split(Split::Validation)?);
+        for samples in [&train, &validation] {
+            samples.check_sizes(MULTIPLE as u32)?;
+        }
+        let order = Order::new(run.seed.0, run.schedule.batch, &train);
+        Ok(Self { train, order, validation: Validation::new(validation) })
+    }
+
+    /// Batches from step `first` on, decoded ahead.
+    pub(crate) fn loader(&self, first: u64) -> Loader {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+        Loader::start(self.train.clone(), self.order.clone(), first, threads)
+    }
+
+    /// The first batches of the run's first epoch: the same ones whenever statistics are re-estimated.
+    ///
+    /// # Errors
+    /// A picture of theirs that cannot be read.
+    pub(crate) fn precise_batches(&self, n: u64) -> Result<Vec<Batch>, Error> {
+        let batches = self.order.epoch(0);
+        let chosen = batches.iter().take(usize::try_from(n).unwrap_or(usize::MAX));
+        chosen.map(|places| Batch::read(&self.train, places)).collect()
+    }
+}

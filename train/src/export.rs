@@ -1,5 +1,7 @@
 //! `train export`: a network for other programs.
 
+mod onnx;
+
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -28,6 +30,9 @@ pub(crate) struct ExportArgs {
 enum Format {
     /// The state_dict that PyTorch loads with strict=True into the authors' network.
     Safetensors,
+    /// For onnxruntime and others: `image`, N x 3 x H x W in [0, 1], to `background`, `reflection` and `gradient`; N and, in
+    /// multiples of 32, H and W are free.
+    Onnx,
 }
 
 /// Writes the network whole or not at all.
@@ -38,6 +43,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Error> {
     let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &Device::Cpu)?;
     let bytes = match args.format {
         Format::Safetensors => state_dict(&net, &args.out)?,
+        Format::Onnx => onnx::model(&net)?,
     };
     manifests::write_atomic(&args.out, &bytes)?;
     println!("{}: {} tensors, {:.1} MB", args.out.display(), net.params().all().len(), bytes.len() as f64 / 1e6);

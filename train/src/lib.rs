@@ -21,6 +21,7 @@ pub mod net;
 pub mod ops;
 pub mod optim;
 mod predict;
+mod protobuf;
 mod report;
 pub mod summary;
 pub mod tiles;

@@ -1,13 +1,14 @@
 //! IdecN: the picture, from the top of the encoder, guided at each scale by the encoder and GdecN.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use manifests::run::Branches;
 
 use super::{
-    blocks::{Block, Builder, Pass},
-    encoder::{Features, chain},
+    blocks::{Block, Builder},
+    encoder::Features,
     extraction::Extraction,
     gradient::Guidance,
+    walk::Walk,
 };
 
 /// The image decoder.
@@ -30,28 +31,40 @@ impl BackgroundDecoder {
     }
 
     /// The last layer's output, N x 3 x H x W, not below 0.
-    pub(crate) fn forward(&self, features: &Features, guidance: Option<&Guidance>, pass: Pass) -> Result<Tensor> {
-        let [s1, s2, s3, s4] = &features.stages;
+    pub(crate) fn forward<W: Walk>(
+        &self,
+        features: &Features<W::Value>,
+        guidance: Option<&Guidance<W::Value>>,
+        walk: &W,
+    ) -> Result<W::Value> {
+        let [s1, s2, s3, s4, _] = &features.stages;
         let enhanced = |i: usize| guidance.map(|g| &g.enhanced[i]);
-        let d = self.extraction_a.forward(&features.top, pass)?;
-        let d = self.up(0, &d, Some(s4), enhanced(0), pass)?;
-        let d = self.up(1, &d, Some(s3), enhanced(1), pass)?;
-        let d = self.extraction_b.forward(&d, pass)?;
-        let d = self.up(2, &d, Some(s2), enhanced(2), pass)?;
-        let d = self.up(3, &d, Some(s1), enhanced(3), pass)?;
-        let d = self.up(4, &d, None, guidance.map(|g| &g.gradient), pass)?;
-        chain(&self.output, &d, pass)
+        let d = self.extraction_a.forward(&features.top, walk)?;
+        let d = self.up(0, &d, Some(s4), enhanced(0), walk)?;
+        let d = self.up(1, &d, Some(s3), enhanced(1), walk)?;
+        let d = self.extraction_b.forward(&d, walk)?;
+        let d = self.up(2, &d, Some(s2), enhanced(2), walk)?;
+        let d = self.up(3, &d, Some(s1), enhanced(3), walk)?;
+        let d = self.up(4, &d, None, guidance.map(|g| &g.gradient), walk)?;
+        walk.chain(&self.output, &d)
     }
 
     /// Three parallel transposed convolutions, then the encoder's stage and GdecN's features of the same scale.
-    fn up(&self, i: usize, x: &Tensor, stage: Option<&Tensor>, guide: Option<&Tensor>, pass: Pass) -> Result<Tensor> {
-        let y = self.up[i].forward(x, pass)?;
+    fn up<W: Walk>(
+        &self,
+        i: usize,
+        x: &W::Value,
+        stage: Option<&W::Value>,
+        guide: Option<&W::Value>,
+        walk: &W,
+    ) -> Result<W::Value> {
+        let y = walk.block(&self.up[i], x)?;
         let mut parts = match self.branches {
             Branches::Independent => vec![&y],
             Branches::Shared => vec![&y, &y, &y],
         };
         parts.extend(stage);
         parts.extend(guide);
-        Tensor::cat(&parts, 1)
+        walk.cat(&parts)
     }
 }

@@ -54,11 +54,11 @@ impl Builder<'_> {
 /// One layer of the stage table: convolution, batch norm + ReLU where it has one, pooling where it has one.
 #[derive(Debug)]
 pub(crate) struct Block {
-    kind: Kind,
+    /// Its line of the stage table.
+    pub(crate) layer: Layer,
     weight: Var,
     bias: Option<Var>,
     norm: Option<Norm>,
-    pool: bool,
 }
 
 impl Block {
@@ -69,21 +69,21 @@ impl Block {
         let weight = params.uniform(format!("{}.weight", layer.name), &dims, bound)?;
         let bias = layer.bias.then(|| params.uniform(format!("{}.bias", layer.name), &[layer.cout], bound));
         let norm = layer.norm.as_ref().map(|name| Norm::new(params, name, layer.cout, layer.eps));
-        Ok(Self { kind: layer.kind, weight, bias: bias.transpose()?, norm: norm.transpose()?, pool: layer.pool })
+        Ok(Self { layer: layer.clone(), weight, bias: bias.transpose()?, norm: norm.transpose()? })
     }
 
     /// N x cin x H x W to N x cout x H' x W', sizes as in the stage table.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         let w = pass.tensor(&self.weight);
         let bias = self.bias.as_ref().map(|b| pass.tensor(b));
-        let mut y = match self.kind {
+        let mut y = match self.layer.kind {
             Kind::Conv(k) => ops::conv2d(x, &w, bias.as_ref(), k / 2)?,
             Kind::Deconv => ops::conv_transpose2d(x, &w)?,
         };
         if let Some(norm) = &self.norm {
             y = norm.forward(&y, pass)?;
         }
-        if self.pool { ops::max_pool2x2(&y) } else { Ok(y) }
+        if self.layer.pool { ops::max_pool2x2(&y) } else { Ok(y) }
     }
 }
 

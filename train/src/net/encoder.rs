@@ -1,8 +1,11 @@
 //! CencN: the five stages of VGG16-BN, shared by both decoders, and a 3x3 convolution on top.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
-use super::blocks::{Block, Builder, Pass};
+use super::{
+    blocks::{Block, Builder},
+    walk::Walk,
+};
 
 /// The context encoder.
 #[derive(Debug)]
@@ -13,11 +16,11 @@ pub(crate) struct Encoder {
 
 /// What the encoder gives to the decoders.
 #[derive(Debug)]
-pub(crate) struct Features {
-    /// Stage outputs at 1/2, 1/4, 1/8 and 1/16 of the image.
-    pub(crate) stages: [Tensor; 4],
-    /// The top at 1/32.
-    pub(crate) top: Tensor,
+pub(crate) struct Features<V> {
+    /// Stage outputs at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image.
+    pub(crate) stages: [V; 5],
+    /// The 3x3 convolution's output at 1/32.
+    pub(crate) top: V,
 }
 
 impl Encoder {
@@ -31,18 +34,14 @@ impl Encoder {
     }
 
     /// I, N x 3 x H x W, to features.
-    pub(crate) fn forward(&self, image: &Tensor, pass: Pass) -> Result<Features> {
-        let stage = |i: usize, x: &Tensor| chain(&self.stages[i], x, pass);
+    pub(crate) fn forward<W: Walk>(&self, image: &W::Value, walk: &W) -> Result<Features<W::Value>> {
+        let stage = |i: usize, x: &W::Value| walk.chain(&self.stages[i], x);
         let s1 = stage(0, image)?;
         let s2 = stage(1, &s1)?;
         let s3 = stage(2, &s2)?;
         let s4 = stage(3, &s3)?;
         let s5 = stage(4, &s4)?;
-        Ok(Features { stages: [s1, s2, s3, s4], top: self.top.forward(&s5, pass)? })
+        let top = walk.block(&self.top, &s5)?;
+        Ok(Features { stages: [s1, s2, s3, s4, s5], top })
     }
-}
-
-/// Blocks one after another.
-pub(crate) fn chain(blocks: &[Block], x: &Tensor, pass: Pass) -> Result<Tensor> {
-    blocks.iter().try_fold(x.clone(), |x, block| block.forward(&x, pass))
 }

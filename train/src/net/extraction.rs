@@ -1,10 +1,10 @@
 //! Feature extraction: the reduction blocks of Inception-ResNet-v2 with strides 1 and, for their pooling, 1x1 + 7x7.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use super::{
-    blocks::{Block, Builder, Pass},
-    encoder::chain,
+    blocks::{Block, Builder},
+    walk::Walk,
 };
 
 /// Parallel paths whose outputs are concatenated.
@@ -37,8 +37,8 @@ impl Extraction {
         Ok(Self { paths: paths.iter().map(&mut path).collect::<Result<_>>()? })
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        let outputs: Result<Vec<Tensor>> = self.paths.iter().map(|path| chain(path, x, pass)).collect();
-        Tensor::cat(&outputs?, 1)
+    pub(crate) fn forward<W: Walk>(&self, x: &W::Value, walk: &W) -> Result<W::Value> {
+        let outputs: Vec<W::Value> = self.paths.iter().map(|path| walk.chain(path, x)).collect::<Result<_>>()?;
+        walk.cat(&outputs.iter().collect::<Vec<_>>())
     }
 }

@@ -1,10 +1,11 @@
 //! GdecN: the gradient of the background, from the encoder's fourth stage, and what it lends to IdecN.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use super::{
-    blocks::{Block, Builder, Pass},
-    encoder::{Features, chain},
+    blocks::{Block, Builder},
+    encoder::Features,
+    walk::Walk,
 };
 
 /// The gradient decoder and the enhancement layers between it and IdecN.
@@ -21,11 +22,11 @@ pub(crate) struct GradientDecoder {
 
 /// What the gradient decoder gives.
 #[derive(Debug)]
-pub(crate) struct Guidance {
+pub(crate) struct Guidance<V> {
     /// The gradient of B, N x 1 x H x W, in (0, 1).
-    pub(crate) gradient: Tensor,
+    pub(crate) gradient: V,
     /// Enhanced features at 1/16, 1/8, 1/4 and 1/2 of the image.
-    pub(crate) enhanced: [Tensor; 4],
+    pub(crate) enhanced: [V; 4],
 }
 
 impl GradientDecoder {
@@ -47,16 +48,16 @@ impl GradientDecoder {
         })
     }
 
-    pub(crate) fn forward(&self, features: &Features, pass: Pass) -> Result<Guidance> {
-        let [s1, s2, s3, s4] = &features.stages;
-        let with = |g: &Tensor, stage: &Tensor| Tensor::cat(&[g, stage], 1);
-        let g5 = chain(&self.base, s4, pass)?;
-        let g4 = chain(&self.up4, &with(&g5, s4)?, pass)?;
-        let g3 = chain(&self.up3, &with(&g4, s3)?, pass)?;
-        let g2 = chain(&self.up2, &with(&g3, s2)?, pass)?;
-        let g1 = self.up1.forward(&with(&g2, s1)?, pass)?;
-        let gradient = candle_nn::ops::sigmoid(&self.contour.forward(&g1, pass)?)?;
-        let enhance = |i: usize, g: &Tensor| self.enhance[i].forward(g, pass);
+    pub(crate) fn forward<W: Walk>(&self, features: &Features<W::Value>, walk: &W) -> Result<Guidance<W::Value>> {
+        let [s1, s2, s3, s4, _] = &features.stages;
+        let with = |g: &W::Value, stage: &W::Value| walk.cat(&[g, stage]);
+        let g5 = walk.chain(&self.base, s4)?;
+        let g4 = walk.chain(&self.up4, &with(&g5, s4)?)?;
+        let g3 = walk.chain(&self.up3, &with(&g4, s3)?)?;
+        let g2 = walk.chain(&self.up2, &with(&g3, s2)?)?;
+        let g1 = walk.block(&self.up1, &with(&g2, s1)?)?;
+        let gradient = walk.sigmoid(&walk.block(&self.contour, &g1)?)?;
+        let enhance = |i: usize, g: &W::Value| walk.block(&self.enhance[i], g);
         Ok(Guidance { gradient, enhanced: [enhance(0, &g5)?, enhance(1, &g4)?, enhance(2, &g3)?, enhance(3, &g2)?] })
     }
 }

@@ -18,9 +18,12 @@ mod extraction;
 mod gradient;
 mod model;
 pub mod params;
+mod walk;
 
+pub(crate) use blocks::Block;
 pub use blocks::Pass;
 pub use model::{Corrn, Output};
+pub(crate) use walk::Walk;
 
 use manifests::run::{Branches, Model};
 

@@ -11,6 +11,7 @@ use super::{
     gradient::GradientDecoder,
     layers,
     params::Params,
+    walk::Walk,
 };
 
 /// CoRRN with its parameters.
@@ -25,13 +26,13 @@ pub struct Corrn {
 
 /// What the network gives for I.
 #[derive(Debug)]
-pub struct Output {
+pub struct Output<V = Tensor> {
     /// B, N x 3 x H x W.
-    pub background: Tensor,
+    pub background: V,
     /// R = I - B, N x 3 x H x W.
-    pub reflection: Tensor,
+    pub reflection: V,
     /// The gradient of B, N x 1 x H x W, in (0, 1); none without the gradient decoder.
-    pub gradient: Option<Tensor>,
+    pub gradient: Option<V>,
 }
 
 impl Corrn {
@@ -65,10 +66,15 @@ impl Corrn {
                 "the network takes N x 3 x H x W with H and W multiples of {MULTIPLE}, not {c} x {h} x {w}"
             );
         }
-        let features = self.encoder.forward(image, pass)?;
-        let guidance = self.gradient.as_ref().map(|g| g.forward(&features, pass)).transpose()?;
-        let last = self.background.forward(&features, guidance.as_ref(), pass)?;
-        let rest = (image - &last)?;
+        self.walk(image, &pass)
+    }
+
+    /// The whole network's wiring.
+    pub(crate) fn walk<W: Walk>(&self, image: &W::Value, walk: &W) -> Result<Output<W::Value>> {
+        let features = self.encoder.forward(image, walk)?;
+        let guidance = self.gradient.as_ref().map(|g| g.forward(&features, walk)).transpose()?;
+        let last = self.background.forward(&features, guidance.as_ref(), walk)?;
+        let rest = walk.subtract(image, &last)?;
         let (background, reflection) = match self.output {
             run::Output::Background => (last, rest),
             run::Output::Residual => (rest, last),

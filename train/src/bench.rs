@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::{
     Error, device, loss,
+    memory::Need,
     net::{Corrn, Pass},
     ops,
     optim::{Adam, AdamConfig},
@@ -75,6 +76,8 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<(), Error> {
     let mut times = steps(args, &device)?;
     times.sort_by(f64::total_cmp);
     let median = (times[(times.len() - 1) / 2] + times[times.len() / 2]) / 2.0;
+    let size = manifests::Size { height: args.height as u32, width: args.width as u32 };
+    let estimate = Need::of_model(&args.model(), size);
     let line = json!({
         "step_s": median,
         "images_per_s": args.batch as f64 / median,
@@ -84,6 +87,7 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<(), Error> {
         "size": [args.height, args.width],
         "model_width": args.model_width,
         "peak_mib": peak_mib(),
+        "estimated_mib": (estimate.bytes(args.batch) / f64::from(1 << 20)).round(),
     });
     if args.json {
         println!("{line}");
@@ -101,11 +105,16 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<(), Error> {
     Ok(())
 }
 
+impl StepArgs {
+    fn model(&self) -> Model {
+        let branches = if self.shared_branches { Branches::Shared } else { Branches::Independent };
+        Model { width: self.model_width, branches, ..Model::default() }
+    }
+}
+
 /// Seconds of each step after the warm-up.
 fn steps(args: &StepArgs, device: &Device) -> Result<Vec<f64>, Error> {
-    let branches = if args.shared_branches { Branches::Shared } else { Branches::Independent };
-    let model = Model { width: args.model_width, branches, ..Model::default() };
-    let net = Corrn::new(&model, 0, DType::F32, device)?;
+    let net = Corrn::new(&args.model(), 0, DType::F32, device)?;
     let mut adam = Adam::new(net.params().trained(), AdamConfig { lr: 1e-4, ..AdamConfig::default() })?;
     let dims = (args.batch, 3, args.height, args.width);
     let b = (Tensor::rand(0f32, 1f32, dims, device)? * 0.9)?;

@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use manifests::run::{Branches, Loss, Model};
 
 use crate::{
-    Error, loss,
+    Error, loss, memory,
     net::{Corrn, Pass},
 };
 
@@ -16,9 +16,10 @@ pub(crate) fn doctor() -> Result<(), Error> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     println!("program   train {} ({} {})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
     println!("cpu       {threads} threads{}", features());
-    if let Some((total, available)) = memory() {
-        println!("memory    {total:.1} GiB, {available:.1} GiB available");
-    }
+    let gib = |bytes: Option<u64>| {
+        bytes.map_or("unknown".to_owned(), |b| format!("{:.1} GiB", b as f64 / f64::from(1 << 30)))
+    };
+    println!("memory    {}, {} available to this process", gib(memory::total()), gib(memory::available()));
     println!("cuda      not in this build: --device cpu is the only device");
     let error = self_test()?;
     println!(
@@ -38,16 +39,6 @@ fn features() -> &'static str {
         }
     }
     ", no vector extension that is made use of"
-}
-
-/// Total and available memory in GiB, where the system says.
-fn memory() -> Option<(f64, f64)> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kib = |key: &str| -> Option<f64> {
-        let line = text.lines().find(|l| l.starts_with(key))?;
-        line.split_whitespace().nth(1)?.parse().ok()
-    };
-    Some((kib("MemTotal:")? / f64::from(1 << 20), kib("MemAvailable:")? / f64::from(1 << 20)))
 }
 
 /// Relative difference between the loss's derivative along its gradient and a central difference, in f64.

@@ -26,7 +26,7 @@ use self::{
     trainer::Trainer,
     training_data::TrainingData,
 };
-use crate::{Error, checkpoint::Header, device};
+use crate::{Error, checkpoint::Header, device, memory};
 
 /// Steps that a record of the metrics averages.
 const RECORD_EVERY: u64 = 10;
@@ -72,6 +72,9 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
     let run = effective_run(args)?;
     let device = device::parse(&args.device)?;
     let data = TrainingData::open(&run, args.cache.as_deref())?;
+    if let Some((size, samples)) = data.order.largest().filter(|_| device.is_cpu()) {
+        memory::check(&run, size, samples, &args.run)?;
+    }
     let batches = run.schedule.accumulate as u64;
     let plan = Plan::new(&run.schedule, data.order.steps_per_epoch().div_ceil(batches));
     let last = plan.steps().min(args.max_steps.unwrap_or(u64::MAX));

@@ -16,6 +16,7 @@ pub mod eval;
 mod export;
 pub mod fit;
 pub mod loss;
+mod memory;
 pub mod metrics;
 pub mod net;
 pub mod ops;

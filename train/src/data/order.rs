@@ -63,6 +63,14 @@ impl Order {
         self.groups.values().map(|groups| samples(groups).div_ceil(self.batch) as u64).sum()
     }
 
+    /// The size with the most pixels, and how many samples of it a batch may have: what a step's memory depends on.
+    pub fn largest(&self) -> Option<(Size, usize)> {
+        let batch = |groups: &[Group]| groups.iter().map(|group| group.take).sum::<usize>().min(self.batch);
+        let pixels = |size: &Size, samples: usize| u64::from(size.height) * u64::from(size.width) * samples as u64;
+        let batches = self.groups.iter().map(|(size, groups)| (*size, batch(groups)));
+        batches.max_by_key(|(size, samples)| pixels(size, *samples))
+    }
+
     /// The batches of an epoch in order: places of samples in the split.
     pub fn epoch(&self, epoch: u64) -> Vec<Vec<usize>> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);

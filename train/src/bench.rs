@@ -1,5 +1,7 @@
 //! `train bench`: how long things take here.
 
+mod data;
+
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
@@ -19,6 +21,8 @@ use crate::{
 pub(crate) enum BenchCommand {
     /// Forward, loss, backward and Adam of one batch of noise.
     Step(StepArgs),
+    /// The loader alone: samples decoded or mixed a second.
+    Data(data::DataArgs),
 }
 
 /// The step to time.
@@ -60,12 +64,22 @@ fn precision(text: &str) -> Result<Precision, String> {
 /// Steps before the clock starts.
 const WARM_UP: usize = 2;
 
+/// Times what was asked for.
+///
+/// # Errors
+/// What cannot be timed here.
+pub(crate) fn bench(command: &BenchCommand) -> Result<(), Error> {
+    match command {
+        BenchCommand::Step(args) => step(args),
+        BenchCommand::Data(args) => data::bench(args),
+    }
+}
+
 /// Times a step and prints the median.
 ///
 /// # Errors
 /// A size or precision that the device does not take.
-pub(crate) fn bench(command: &BenchCommand) -> Result<(), Error> {
-    let BenchCommand::Step(args) = command;
+fn step(args: &StepArgs) -> Result<(), Error> {
     let device = device::parse(&args.device)?;
     if args.precision != Precision::F32 {
         return Err(Error::input("--precision: tf32 and bf16 need CUDA, which this build does not have; use f32"));

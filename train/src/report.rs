@@ -77,18 +77,18 @@ pub(crate) fn report(args: &ReportArgs) -> Result<(), Error> {
         });
     }
     sections.extend(comparison);
-    write(&args.out, &sections)
+    println!("{}", write(&args.out, &sections)?);
+    Ok(())
 }
 
-/// Writes a page whole or not at all, and says so.
+/// Writes a page whole or not at all; gives a line about it.
 ///
 /// # Errors
 /// What the folder answers.
-pub(crate) fn write(path: &Path, sections: &[Section]) -> Result<(), Error> {
+pub(crate) fn write(path: &Path, sections: &[Section]) -> Result<String, Error> {
     let html = page::page(sections).into_string();
     manifests::write_atomic(path, html.as_bytes())?;
-    eprintln!("{}: {} parts, {:.1} MB", path.display(), sections.len(), html.len() as f64 / 1e6);
-    Ok(())
+    Ok(format!("{}: {} parts, {:.1} MB", path.display(), sections.len(), html.len() as f64 / 1e6))
 }
 
 fn part(folder: &Path, args: &ReportArgs) -> Result<Part, Error> {

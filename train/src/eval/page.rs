@@ -59,5 +59,7 @@ pub(super) fn write(path: &Path, subject: &Subject<'_>, known: &Known, how: How,
         }
     };
     let title = root.file_name().map_or_else(|| "data".to_owned(), |n| n.to_string_lossy().into_owned());
-    report::write(path, &[Section { kind: "scores", title, body }])
+    // Standard output belongs to the scores.
+    eprintln!("{}", report::write(path, &[Section { kind: "scores", title, body }])?);
+    Ok(())
 }

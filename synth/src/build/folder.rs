@@ -25,6 +25,7 @@ use crate::{
     pixels::Spare,
     progress::Progress,
     recipe,
+    shard::is_shard_log,
 };
 
 /// Goes through what an earlier run finished; gives the index after it. Pictures that are gone or empty, as after a
@@ -224,8 +225,14 @@ pub(super) fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> 
     }
     let entries = std::fs::read_dir(out).map_err(Error::io(out, "list"))?;
     for entry in entries {
-        let name = entry.map_err(Error::io(out, "list"))?.file_name();
-        if !name.as_encoded_bytes().starts_with(b".writing-") {
+        let entry = entry.map_err(Error::io(out, "list"))?;
+        let name = entry.file_name();
+        let log = is_shard_log(name.as_encoded_bytes()) && entry.metadata().is_ok_and(|m| m.len() == 0);
+        if !log && !name.as_encoded_bytes().starts_with(b".writing-") {
+            // Shards may begin at the same time: whatever they write comes after the data set's file, but for empty logs.
+            if out.join(DATASET_FILE).exists() {
+                return Ok(());
+            }
             let name = name.display();
             let message = format!(
                 "{}: holds other files ({name}) and no {DATASET_FILE}; name a new or an empty folder",

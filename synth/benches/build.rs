@@ -160,8 +160,9 @@ impl Job<'_> {
             std::thread::scope(|scope| {
                 for _ in 0..std::thread::available_parallelism().unwrap().get() {
                     scope.spawn(|| {
+                        let mut bytes = Vec::new();
                         while let Some(picture) = pictures.get(next.fetch_add(1, Ordering::Relaxed)) {
-                            let bytes = synth::encode::png(picture).unwrap();
+                            synth::encode::png_into(picture, &mut bytes).unwrap();
                             total.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                         }
                     });

@@ -149,14 +149,11 @@ fn into_folder(
     let out = &options.out;
     same_or_write(out, mixer.dataset())?;
     Origin::write(out, &opened.root)?;
-    for split in mixer.splits() {
-        let folder = out.join(split.to_string());
-        std::fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
-    }
+    let folders = folder::Folders::create(out, mixer)?;
     let (range, log) = (options.shard.range(mixer.len()), out.join(options.shard.log_name()));
-    let (first, mut repeats) = folder::recheck(mixer, out, &log, range.start)?;
+    let (first, mut repeats) = folder::recheck(mixer, &folders, &log, range.start)?;
     progress.begin("mixing", range.end.saturating_sub(first));
-    let job = folder::Job { mixer, out, log: &log, range: first..range.end, threads };
+    let job = folder::Job { mixer, folders: &folders, log: &log, range: first..range.end, threads };
     let outcome = job.run(progress, stop);
     progress.end();
     let (done, more) = outcome?;
@@ -182,18 +179,19 @@ impl Repeats {
     }
 }
 
-/// A sample's PNGs by their paths in the data set.
-type Pictures = Vec<(RelPath, Vec<u8>)>;
-
-/// The line of a sample, and its pictures as PNGs with the paths that the line names.
-fn encoded(sample: &MixedSample) -> Result<(Sample, Pictures), Error> {
-    let mut pictures = Vec::new();
+/// The line of a sample. Its pictures are put one after another, each as a PNG (that `png` holds until the next one) under
+/// the path that the line names.
+fn encoded(
+    sample: &MixedSample,
+    png: &mut Vec<u8>,
+    mut put: impl FnMut(&RelPath, &[u8]) -> Result<(), Error>,
+) -> Result<Sample, Error> {
     let mut add = |layer: &str, picture: &Rgb8| -> Result<SampleFile, Error> {
         let text = format!("{}/{:06}.{layer}.png", sample.split, sample.index);
-        let bytes = encode::png(picture).map_err(|e| Error::Damaged(format!("{text}: cannot be encoded ({e})")))?;
+        encode::png_into(picture, png).map_err(|e| Error::Damaged(format!("{text}: cannot be encoded ({e})")))?;
         let path: RelPath = text.parse().map_err(Error::BadInput)?;
-        let blake3 = Digest::of(&bytes);
-        pictures.push((path.clone(), bytes));
+        let blake3 = Digest::of(png);
+        put(&path, png)?;
         Ok(SampleFile { path, blake3 })
     };
     let mixture = add("mixture", &sample.mixture)?;
@@ -203,7 +201,7 @@ fn encoded(sample: &MixedSample) -> Result<(Sample, Pictures), Error> {
         None => [None, None],
         Some([b, r]) => [Some(add("background-unscaled", b)?), Some(add("reflection-unscaled", r)?)],
     };
-    let line = Sample {
+    Ok(Sample {
         index: sample.index,
         split: sample.split,
         drawn: sample.drawn.clone(),
@@ -217,6 +215,5 @@ fn encoded(sample: &MixedSample) -> Result<(Sample, Pictures), Error> {
         quality: Some(sample.quality),
         redrawn: sample.redrawn,
         rejected: sample.rejected,
-    };
-    Ok((line, pictures))
+    })
 }

@@ -118,7 +118,7 @@ enum Command {
         /// The page; by default gallery.html in the data set's folder.
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Samples to show: half of them those that clip most, the others evenly spread.
+        /// Samples to show: half of them the worst (clipped, reflection weak, strong or flat), the others evenly spread.
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },

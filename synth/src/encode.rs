@@ -11,13 +11,22 @@ use crate::pixels::Rgb8;
 /// Only for a picture without pixels or of more than 2^31 columns.
 pub fn png(picture: &Rgb8) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::with_capacity(picture.data.len());
+    png_into(picture, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// As [`png()`], into memory that is there: what `bytes` held is gone.
+///
+/// # Errors
+/// As [`png()`].
+pub fn png_into(picture: &Rgb8, bytes: &mut Vec<u8>) -> Result<(), png::EncodingError> {
+    bytes.clear();
     let size = picture.size();
-    let mut encoder = png::Encoder::new(&mut bytes, size.width, size.height);
+    let mut encoder = png::Encoder::new(bytes, size.width, size.height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&picture.data)?;
-    writer.finish()?;
-    Ok(bytes)
+    writer.finish()
 }

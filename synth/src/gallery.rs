@@ -1,29 +1,36 @@
 //! A self-contained page to look at a data set with: I, B and R side by side with the numbers drawn.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeSet, BinaryHeap},
-    path::Path,
-};
+mod worst;
+
+use std::path::Path;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use manifests::{
-    dataset::{Dataset, Sample, SampleFile},
+    dataset::{Sample, SampleFile},
     write_atomic,
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{dataset, error::Error};
+use crate::{
+    dataset,
+    error::Error,
+    mix::Model,
+    stats::{Number, numbers},
+};
+use worst::{Chosen, FAULTS, choose};
 
-/// Writes the page. Of the whole data set it shows `limit` samples: half of them those that clip most, the others
-/// evenly spread.
+/// Writes the page. Of the whole data set it shows `limit` samples: half of them the worst (those that clip most, whose
+/// reflection is weakest or strongest in effect, or has least contrast), the others evenly spread.
 ///
 /// # Errors
 /// A data set that cannot be read, or a page that cannot be written.
 pub fn gallery(dir: &Path, out: &Path, limit: usize) -> Result<usize, Error> {
     let dataset = dataset::header(dir)?;
     let chosen = choose(dir, &dataset, limit)?;
-    let figures = chosen.iter().map(|s| figure(dir, s)).collect::<Result<Vec<_>, _>>()?;
+    let mut numbers = numbers(&Model::of(&dataset.recipe));
+    // What is 0 in all of them, as a blur that the recipe does not ask for, tells nothing.
+    numbers.retain(|number| chosen.iter().any(|c| (number.of)(&c.sample).is_some_and(|value| value != 0.0)));
+    let figures = chosen.iter().map(|chosen| figure(dir, chosen, &numbers)).collect::<Result<Vec<_>, _>>()?;
     let recipe = &dataset.recipe;
     let page = html! {
         (DOCTYPE)
@@ -38,29 +45,11 @@ pub fn gallery(dir: &Path, out: &Path, limit: usize) -> Result<usize, Error> {
                 h1 { (recipe.name) }
                 p {
                     (recipe.count) " samples from " (dataset.backgrounds.len()) " backgrounds and "
-                    (dataset.reflections.len()) " reflections; " (chosen.len())
-                    " shown: those that clip most, and others evenly spread. Mixture, background in it, reflection in it."
+                    (dataset.reflections.len()) " reflections; " (chosen.len()) " of them here: the worst ("
+                    (FAULTS.map(|(name, _)| name).join(", ")) "), and others evenly spread. "
+                    "Each with mixture, background in it, reflection in it."
                 }
-                form {
-                    label {
-                        "Order "
-                        select id="order" {
-                            option value="clipped" { "most clipped first" }
-                            option value="contrast" { "least contrast in the reflection first" }
-                            option value="weight" { "largest effective beta first" }
-                            option value="beta" { "strongest reflection first" }
-                            option value="alpha" { "brightest background first" }
-                            option value="blur" { "most blurred first" }
-                            option value="index" { "by index" }
-                        }
-                    }
-                    label {
-                        " Split "
-                        select id="split" {
-                            @for split in ["all", "train", "validation", "test"] { option { (split) } }
-                        }
-                    }
-                }
+                (controls(&numbers))
                 main { @for figure in &figures { (figure) } }
                 script { (PreEscaped(SCRIPT)) }
             }
@@ -70,46 +59,62 @@ pub fn gallery(dir: &Path, out: &Path, limit: usize) -> Result<usize, Error> {
     Ok(chosen.len())
 }
 
-/// The samples to show, by index: the lines are read twice rather than kept.
-fn choose(dir: &Path, dataset: &Dataset, limit: usize) -> Result<Vec<Sample>, Error> {
-    let count = usize::try_from(dataset.recipe.count).unwrap_or(usize::MAX);
-    let limit = limit.min(count);
-    // The least clipped of those kept is on top; of equal ones the first index stays.
-    let mut most = BinaryHeap::new();
-    for sample in dataset::lines(dir, dataset)? {
-        let sample = sample?;
-        // Fractions from 0 to 1 are in the order of their bits.
-        most.push(Reverse((sample.clipped.to_bits(), Reverse(sample.index))));
-        if most.len() > limit / 2 {
-            most.pop();
+/// Order and filters.
+fn controls(numbers: &[Number]) -> Markup {
+    html! {
+        form {
+            label {
+                "Order "
+                select id="order" {
+                    option value="worst" { "worst first" }
+                    option value="index" { "by index" }
+                    @for (i, number) in numbers.iter().enumerate() {
+                        option value={ "-" (i) } { "largest " (number.name) " first" }
+                        option value={ "+" (i) } { "smallest " (number.name) " first" }
+                    }
+                }
+            }
+            label {
+                "Split "
+                select id="split" { @for split in ["all", "train", "validation", "test"] { option { (split) } } }
+            }
+            label {
+                "Worst for "
+                select id="fault" {
+                    option value="" { "anything or nothing" }
+                    @for (name, _) in FAULTS { option { (name) } }
+                }
+            }
+            label {
+                "Only "
+                select id="number" {
+                    @for (i, number) in numbers.iter().enumerate() { option value=(i) { (number.name) } }
+                }
+            }
+            label { "from " input id="low" type="number" step="any"; }
+            label { "to " input id="high" type="number" step="any"; }
+            output id="shown" {}
         }
     }
-    let mut chosen: BTreeSet<u64> = most.into_iter().map(|Reverse((_, Reverse(index)))| index).collect();
-    // Evenly spread, then whatever is left until the page is full.
-    let spread = (0..limit).map(|i| (i * count / limit.max(1)) as u64);
-    for i in spread.chain(0..count as u64) {
-        if chosen.len() == limit {
-            break;
-        }
-        chosen.insert(i);
-    }
-    let shown = |sample: &Result<Sample, Error>| sample.as_ref().map_or(true, |s| chosen.contains(&s.index));
-    dataset::lines(dir, dataset)?.filter(shown).collect()
 }
 
-fn figure(dir: &Path, sample: &Sample) -> Result<Markup, Error> {
+fn figure(dir: &Path, chosen: &Chosen, numbers: &[Number]) -> Result<Markup, Error> {
+    let Chosen { sample, worst } = chosen;
     let picture = |file: &SampleFile, what: &str| -> Result<Markup, Error> {
         let path = file.path.under(dir);
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let data = format!("data:image/png;base64,{}", BASE64_STANDARD.encode(bytes));
         Ok(html! { img src=(data) alt=(what) title=(what) loading="lazy"; })
     };
-    let drawn = &sample.drawn;
-    let number = |name: &str, value: f64| html! { span { (name) " " b { (format!("{value:.3}")) } } " " };
+    let values: Vec<Option<f64>> = numbers.iter().map(|number| (number.of)(sample)).collect();
+    let listed = values.iter().map(|value| value.map_or_else(String::new, |v| v.to_string()));
+    let listed = listed.collect::<Vec<_>>().join(",");
+    let fault = worst.map_or("", |worst| FAULTS[worst.fault].0);
+    // In the order in which they were chosen; those that are not bad after them.
+    let rank = worst.map_or(u64::MAX >> 16, |worst| (worst.place * FAULTS.len() + worst.fault) as u64);
     Ok(html! {
-        figure data-index=(sample.index) data-split=(sample.split) data-clipped=(sample.clipped)
-            data-weight=(sample.quality.map_or(0.0, |q| q.effective_beta))
-            data-contrast=(sample.quality.map_or(0.0, |q| -q.contrast)) data-alpha=(drawn.alpha) data-beta=(drawn.beta) data-blur=(drawn.blur_sigma + drawn.defocus_radius)
+        figure data-index=(sample.index) data-split=(sample.split) data-worst=(rank) data-fault=(fault)
+            data-numbers=(listed)
         {
             div {
                 (picture(&sample.mixture, "mixture")?)
@@ -117,46 +122,68 @@ fn figure(dir: &Path, sample: &Sample) -> Result<Markup, Error> {
                 (picture(&sample.reflection, "reflection")?)
             }
             figcaption {
-                b { "#" (sample.index) } " " (sample.split) " " (sample.size) " "
-                (number("alpha", drawn.alpha)) (number("beta", drawn.beta))
-                @if drawn.blur_sigma > 0.0 { (number("sigma", drawn.blur_sigma)) }
-                @if drawn.defocus_radius > 0.0 { (number("disc", drawn.defocus_radius)) }
-                @if let Some(lens) = &drawn.aperture { (number("f/", lens.f_number)) }
-                @if let Some(mask) = &drawn.attenuation { (number("mask from", mask.least)) }
-                @if let Some(ghost) = &drawn.ghost { (number("glass mm", ghost.thickness_mm)) }
-                @if drawn.exposure_ev != 0.0 { (number("EV", drawn.exposure_ev)) }
-                @if let Some(quality) = &sample.quality {
-                    (number("effective beta", quality.effective_beta)) (number("contrast", quality.contrast))
+                b { "#" (sample.index) } " " (sample.split) " " (sample.size)
+                @if !fault.is_empty() { " " mark { (fault) } }
+                @for (number, value) in numbers.iter().zip(&values) {
+                    @if let Some(value) = value { " " span { (number.name) " " b { (shown(*value)) } } }
                 }
-                (number("clipped %", sample.clipped * 100.0))
-                span { "turned " b { (u32::from(drawn.quarter_turns) * 90) "°" } @if drawn.flip { ", flipped" } }
+                (repeats(sample))
             }
         }
     })
 }
 
+/// How often it was drawn anew.
+fn repeats(sample: &Sample) -> Markup {
+    html! {
+        @if sample.redrawn > 0 { " " span { "redrawn " b { (sample.redrawn) } } }
+        @if sample.rejected > 0 { " " span { "pairs rejected " b { (sample.rejected) } } }
+    }
+}
+
+/// Whole as such, others with four significant digits at most.
+fn shown(value: f64) -> String {
+    let digits = if value == value.trunc() { 0 } else { (3 - value.abs().log10().floor() as i32).clamp(0, 9) };
+    let text = format!("{value:.*}", digits as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 const STYLE: &str = "
 :root { color-scheme: light dark; }
 body { font: 14px/1.4 system-ui, sans-serif; margin: 1.5rem; }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(30rem, 1fr)); gap: 1rem; margin-top: 1rem; }
+form { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: baseline; }
+input { width: 6rem; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr)); gap: 1rem; margin-top: 1rem; }
 figure { margin: 0; padding: .5rem; border: 1px solid #8884; border-radius: 6px; }
 figure div { display: flex; gap: 4px; align-items: flex-start; }
 figure img { width: calc((100% - 8px) / 3); background: #000; }
 figcaption { margin-top: .4rem; font-variant-numeric: tabular-nums; }
-label { margin-right: 1rem; }
+figcaption span { white-space: nowrap; margin-left: .5em; }
 ";
 
 const SCRIPT: &str = "
-const main = document.querySelector('main'), figures = [...main.children];
-const order = document.getElementById('order'), split = document.getElementById('split');
+const main = document.querySelector('main'), at = id => document.getElementById(id);
+const figures = [...main.children];
+for (const f of figures) f.numbers = f.dataset.numbers.split(',').map(v => v === '' ? NaN : +v);
 function show() {
-  const key = order.value, sign = key === 'index' ? 1 : -1;
-  figures.sort((a, b) => sign * (a.dataset[key] - b.dataset[key]) || a.dataset.index - b.dataset.index);
+  const order = at('order').value, sign = order[0] === '-' ? -1 : 1, number = +order.slice(1);
+  const key = f => order === 'worst' || order === 'index' ? +f.dataset[order] : sign * f.numbers[number];
+  // Those without the number come last.
+  const last = v => Number.isNaN(v) ? Infinity : v;
+  figures.sort((a, b) => last(key(a)) - last(key(b)) || a.dataset.index - b.dataset.index);
+  const low = at('low').value, high = at('high').value;
+  let shown = 0;
   for (const f of figures) {
-    f.hidden = split.value !== 'all' && f.dataset.split !== split.value;
+    const value = f.numbers[+at('number').value];
+    f.hidden = !(at('split').value === 'all' || f.dataset.split === at('split').value)
+      || !(at('fault').value === '' || f.dataset.fault === at('fault').value)
+      || low !== '' && !(value >= +low) || high !== '' && !(value <= +high);
+    shown += !f.hidden;
     main.append(f);
   }
+  at('shown').textContent = shown + ' of ' + figures.length + ' shown';
 }
-order.onchange = split.onchange = show;
+document.querySelector('form').oninput = show;
+document.querySelector('form').onsubmit = e => e.preventDefault();
 show();
 ";

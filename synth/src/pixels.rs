@@ -40,6 +40,30 @@ impl Rgb8 {
     }
 }
 
+/// Memory of pictures that nobody needs any more, for the next ones of a thread: new memory is cleared first and lies in no
+/// cache.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Vec<Vec<u8>>);
+
+impl Spare {
+    /// What a sample has at most: its three pictures, and two more where they are asked for.
+    const MOST: usize = 5;
+
+    /// A picture that holds anything.
+    pub(crate) fn picture(&mut self, height: usize, width: usize) -> Rgb8 {
+        let mut data = self.0.pop().unwrap_or_default();
+        data.resize(height * width * 3, 0);
+        Rgb8 { height, width, data }
+    }
+
+    /// Keeps the memory of a picture.
+    pub(crate) fn keep(&mut self, picture: Rgb8) {
+        if self.0.len() < Self::MOST {
+            self.0.push(picture.data);
+        }
+    }
+}
+
 /// Where the pixels of a turned and flipped picture come from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Turn {

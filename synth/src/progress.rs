@@ -10,6 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Between two looks at the bar, which reckons its rate anew each time.
+const BAR_EVERY: Duration = Duration::from_millis(50);
 
 /// Where a long step tells how far it is.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ enum Mode {
 struct State {
     bar: ProgressBar,
     what: &'static str,
+    done: u64,
+    total: u64,
     begun: Instant,
     told: Instant,
 }
@@ -59,20 +63,26 @@ impl Progress {
             bar.set_style(style.progress_chars("=> "));
         }
         let now = Instant::now();
-        self.set(Some(State { bar, what, begun: now, told: now }));
+        self.set(Some(State { bar, what, done: 0, total, begun: now, told: now }));
     }
 
     pub(crate) fn step(&self, n: u64) {
         let Ok(mut guard) = self.state.lock() else { return };
         let Some(state) = guard.as_mut() else { return };
-        state.bar.inc(n);
-        if self.mode == Mode::Lines && state.told.elapsed() >= LINE_EVERY {
-            state.told = Instant::now();
-            let (done, total) = (state.bar.position(), state.bar.length().unwrap_or(0));
-            let rate = done as f64 / state.begun.elapsed().as_secs_f64();
-            let left = total.saturating_sub(done) as f64 / rate.max(1e-9);
-            eprintln!("{}: {done} of {total}, {rate:.1}/s, {left:.0} s left", state.what);
+        state.done += n;
+        let every = if self.mode == Mode::Lines { LINE_EVERY } else { BAR_EVERY };
+        if state.told.elapsed() < every {
+            return;
         }
+        state.told = Instant::now();
+        if self.mode == Mode::Bar {
+            state.bar.set_position(state.done);
+            return;
+        }
+        let (done, total) = (state.done, state.total);
+        let rate = done as f64 / state.begun.elapsed().as_secs_f64();
+        let left = total.saturating_sub(done) as f64 / rate.max(1e-9);
+        eprintln!("{}: {done} of {total}, {rate:.1}/s, {left:.0} s left", state.what);
     }
 
     pub(crate) fn end(&self) {

@@ -64,7 +64,7 @@ impl Reader<'_> {
     /// Reads photographs in parallel; those that cannot be used come back as sentences.
     pub(crate) fn read_all(&self, listed: Vec<Listed>) -> Result<(Vec<Read>, Vec<String>), Error> {
         let results: Vec<Result<Result<Read, String>, Error>> =
-            listed.into_par_iter().map(|one| self.read(one)).collect();
+            listed.into_par_iter().map_init(Vec::new, |bytes, one| self.read(one, bytes)).collect();
         let (mut read, mut unusable) = (Vec::new(), Vec::new());
         for result in results {
             match result? {
@@ -75,16 +75,17 @@ impl Reader<'_> {
         Ok((read, unusable))
     }
 
-    fn read(&self, listed: Listed) -> Result<Result<Read, String>, Error> {
+    /// Reads one, its file into the memory of `bytes`.
+    fn read(&self, listed: Listed, bytes: &mut Vec<u8>) -> Result<Result<Read, String>, Error> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::Stopped { done: 0, total: self.recipe.count });
         }
         let name = listed.at.to_string();
-        let reduced = listed.at.read().map_err(|e| format!("cannot be read ({e})")).and_then(|bytes| {
-            let digest = Digest::of(&bytes);
+        let reduced = listed.at.read_into(bytes).map_err(|e| format!("cannot be read ({e})")).and_then(|()| {
+            let digest = Digest::of(bytes);
             let kept = self.cache.and_then(|cache| cache.get(&digest));
             let new = kept.is_none();
-            let levels = kept.map_or_else(|| reduce(&bytes, self.recipe, self.model), Ok)?;
+            let levels = kept.map_or_else(|| reduce(bytes, self.recipe, self.model), Ok)?;
             let print = Fingerprint::of(&levels.pictures[0])?;
             Ok((digest, bytes.len() as u64, levels, print, new))
         });

@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     mix::Model,
     mixer::{MixedSample, combine},
-    pixels::Rgb8,
+    pixels::{Rgb8, Spare},
     read::reduce,
     recipe::{Layer, sources},
     source::Finder,
@@ -59,8 +59,9 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
     let background = read(Layer::Background, &dataset.backgrounds, sample.drawn.background)?;
     let reflection = read(Layer::Reflection, &dataset.reflections, sample.drawn.reflection)?;
     let drawn = sample.drawn.clone();
-    let rebuilt =
-        combine(index, sample.split, drawn, Cow::Owned(background), Cow::Owned(reflection), &dataset.recipe, &model)?;
+    let (background, reflection) = (Cow::Owned(background), Cow::Owned(reflection));
+    let (recipe, spare) = (&dataset.recipe, &mut Spare::default());
+    let rebuilt = combine(index, sample.split, drawn, background, reflection, recipe, &model, spare)?;
     compare(&sample.mixture, &rebuilt.mixture)?;
     compare(&sample.background, &rebuilt.background)?;
     compare(&sample.reflection, &rebuilt.reflection)?;

@@ -62,6 +62,11 @@ impl Shard {
     }
 }
 
+/// Whether a file is called as a shard's log is.
+pub(crate) fn is_shard_log(name: &[u8]) -> bool {
+    name.starts_with(b"samples.") && name.ends_with(b".jsonl")
+}
+
 fn parse<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{text}` is not a whole number"))
 }

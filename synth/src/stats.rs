@@ -18,8 +18,9 @@ use crate::{
     progress::Progress,
 };
 pub use gradients::Gradients;
+use numbers::Counter;
 pub use numbers::Numbers;
-use numbers::{Counter, counters};
+pub(crate) use numbers::{Number, numbers};
 use pictures::{LAYERS, Measured, pair};
 
 /// What a data set holds.
@@ -67,7 +68,7 @@ pub fn stats(dir: &Path, real: Option<&Path>, pictures: u32, progress: &Progress
     // Before the work: a folder that holds none is told at once.
     let pairs = real.map(pictures::real).transpose()?;
     let model = Model::of(&dataset.recipe);
-    let mut counters = counters(&model);
+    let mut counters: Vec<Counter> = numbers(&model).into_iter().map(Counter::new).collect();
     let (mut splits, mut sizes) = ([0; 3], BTreeMap::new());
     let (mut redrawn, mut rejected) = (0, 0);
     let mut used = [BTreeSet::new(), BTreeSet::new()];
@@ -115,7 +116,7 @@ impl Real {
     fn of(measured: &Measured) -> Self {
         let gradients = gradients_of(measured, None);
         let number = |(i, name)| {
-            let mut counter = Counter::new(name, None, 2.0, |_| None);
+            let mut counter = Counter::of_values(name, 2.0);
             measured.weights.iter().for_each(|weights| counter.add(weights[i]));
             counter.numbers()
         };
@@ -136,11 +137,11 @@ impl std::fmt::Display for Stats {
         writeln!(f, "used: {} backgrounds, {} reflections", self.used[0], self.used[1])?;
         writeln!(f, "limits: {} draws repeated, {} pairs rejected", self.redrawn, self.rejected)?;
         let head = ["min", "5 %", "50 %", "95 %", "max", "mean"].map(|name| format!("{name:>7}"));
-        writeln!(f, "{:>14}  {:>16}  {}", "", "recipe", head.join(" "))?;
+        writeln!(f, "{:>17}  {:>16}  {}", "", "recipe", head.join(" "))?;
         self.numbers.iter().try_for_each(|n| row(f, n))?;
         writeln!(
             f,
-            "{:>14}  {:>9}  {:>7} {:>7} {:>7} {:>7}  levels",
+            "{:>17}  {:>9}  {:>7} {:>7} {:>7} {:>7}  levels",
             "gradients", "pictures", "50 %", "95 %", "99 %", "mean"
         )?;
         for g in &self.gradients {
@@ -166,10 +167,10 @@ fn row(f: &mut std::fmt::Formatter<'_>, n: &Numbers) -> std::fmt::Result {
     let asked = n.asked.map_or_else(String::new, |[low, high]| format!("[{low}, {high}]"));
     let [q5, q50, q95] = n.quantiles;
     let numbers = [n.min, q5, q50, q95, n.max, n.mean].map(|v| format!("{v:7.4}"));
-    writeln!(f, "{:>14}  {asked:>16}  {}", n.name, numbers.join(" "))
+    writeln!(f, "{:>17}  {asked:>16}  {}", n.name, numbers.join(" "))
 }
 
 fn gradient(f: &mut std::fmt::Formatter<'_>, g: &Gradients) -> std::fmt::Result {
     let [q50, q95, q99] = g.quantiles;
-    write!(f, "{:>14}  {:>9}  {q50:>7} {q95:>7} {q99:>7} {:>7.3}", g.layer, g.pictures, g.mean)
+    write!(f, "{:>17}  {:>9}  {q50:>7} {q95:>7} {q99:>7} {:>7.3}", g.layer, g.pictures, g.mean)
 }

@@ -28,6 +28,37 @@ fn shards_in_any_order_join_to_the_same_bytes() {
     assert_eq!(code, 2, "{said}");
 }
 
+/// Kubernetes tells a pod of an indexed job which one it is, and not of how many.
+#[test]
+fn pods_of_an_indexed_job_make_a_shard_each_and_join_to_the_same_bytes() {
+    let bench = Bench::new(50, SMALL);
+    done(bench.build("whole", &[]));
+    let pod = |index: Option<&str>| {
+        let mut pod = bench.command("parts", &["--shard", "kubernetes/4"]);
+        pod.env_remove("JOB_COMPLETION_INDEX");
+        index.map(|index| pod.env("JOB_COMPLETION_INDEX", index));
+        pod.output().unwrap()
+    };
+    // Pods write to one volume at the same time, and a job may start one twice.
+    std::thread::scope(|scope| {
+        ["0", "1", "2", "3"].map(|index| scope.spawn(move || done(pod(Some(index))))).map(|pod| pod.join().unwrap())
+    });
+    assert!(
+        done(pod(Some("2"))).contains("0 samples from") && bench.path("parts/samples.00002-of-00004.jsonl").exists()
+    );
+    let join = "cd parts && cat samples.*-of-*.jsonl > samples.jsonl && rm samples.*-of-*.jsonl";
+    assert!(Command::new("sh").current_dir(bench.dir.path()).args(["-c", join]).status().unwrap().success());
+    assert_eq!(tree(&bench.path("whole")), tree(&bench.path("parts")));
+    for (index, clause) in [
+        (None, "`--shard kubernetes/4` needs the variable JOB_COMPLETION_INDEX"),
+        (Some("4"), "shard 4 of 4: shards count from 0 to n - 1"),
+        (Some("one"), "JOB_COMPLETION_INDEX=one is not a whole number"),
+    ] {
+        let (code, said) = told(&pod(index));
+        assert!(code == 2 && said.contains(clause), "{code} {said}");
+    }
+}
+
 #[test]
 fn one_picture_in_two_files_is_never_in_two_splits() {
     let bench = Bench::new(8, "sizes: [32x64]\nsplits: {train: 0.4, validation: 0.3, test: 0.3}");
@@ -70,14 +101,32 @@ fn one_picture_in_two_files_is_never_in_two_splits() {
 }
 
 #[test]
-fn the_gallery_is_one_file_with_every_picture_in_it() {
-    let bench = Bench::new(12, SMALL);
+fn the_gallery_is_one_file_with_every_picture_and_the_worst_of_each_kind() {
+    // Weak and strong reflections, and alphas that clip.
+    let bench = Bench::new(60, &format!("{SMALL}\nmix: {{alpha: [0.8, 1.2], beta: [0.02, 1]}}"));
     done(bench.build("out", &[]));
-    done(bench.run(&["gallery", "out", "--limit", "5", "--out", "page.html"]));
+    done(bench.run(&["gallery", "out", "--limit", "10", "--out", "page.html"]));
     let page = std::fs::read_to_string(bench.path("page.html")).unwrap();
-    assert_eq!(page.matches("<figure").count(), 5);
-    assert_eq!(page.matches("src=\"data:image/png;base64,").count(), 15);
+    assert_eq!(page.matches("<figure").count(), 10);
+    assert_eq!(page.matches("src=\"data:image/png;base64,").count(), 30);
     assert!(!page.contains("http://") && !page.contains("https://"), "needs nothing from elsewhere");
+    let samples = synth::dataset::open(&bench.path("out")).unwrap().samples;
+    let worst = |of: &dyn Fn(&manifests::dataset::Sample) -> f64| {
+        samples.iter().max_by(|a, b| of(a).total_cmp(&of(b))).map(|s| s.index).unwrap()
+    };
+    for index in [
+        worst(&|s| s.clipped),
+        worst(&|s| s.quality.unwrap().effective_beta),
+        worst(&|s| -s.quality.unwrap().effective_beta),
+        worst(&|s| -s.quality.unwrap().contrast),
+    ] {
+        let at = page.find(&format!("data-index=\"{index}\"")).unwrap_or_else(|| panic!("{index} is not shown"));
+        let figure = page[at..].split("</figure>").next().unwrap();
+        // The worst of each kind comes before the second worst of any.
+        let place = figure.split("data-worst=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(place.parse::<u64>().unwrap() < 4, "{index}: {place}");
+        assert!(figure.contains("<mark>") && figure.contains("alpha") && figure.contains("effective_beta"));
+    }
 }
 
 #[test]

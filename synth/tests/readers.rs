@@ -7,6 +7,8 @@ use manifests::{dataset::Sample, io::parse_yaml, log::parse_line, recipe::Recipe
 use proptest::prelude::*;
 
 const RECIPE: &str = include_str!("../../manifests/examples/recipe-corrn-paper.yaml");
+/// With lens, glass, curve, exposure and noise.
+const PHYSICAL: &str = include_str!("../../manifests/examples/recipe-physical.yaml");
 
 const LINE: &str = r#"{"index":3,"split":"train","drawn":{"background":5,"reflection":5,"size":0,"alpha":0.83,"beta":0.41,"blur_sigma":0.0,"quarter_turns":3,"flip":false,"noise":{"gain":0.001,"read":0.01}},"size":"32x64","mixture":{"path":"train/000003.mixture.png","blake3":"8f877de117b884d77e623e66c0e2cb83266f822fdbf9cef05bcd9d887ba8ec0c"},"background":{"path":"train/000003.background.png","blake3":"63cbafbb91aa19b2fdca7b656d196761bd6d48992d4313a746d0e66a9b1a1e92"},"reflection":{"path":"train/000003.reflection.png","blake3":"bb4fa8f2edcef81e4d2d471b375c7a917309bf5727d95422f2a28265108f049c"},"clipped":0.005,"quality":{"effective_beta":0.4,"contrast":0.1},"redrawn":2}"#;
 
@@ -53,7 +55,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_recipe_is_a_recipe_or_a_sentence(text in damaged(RECIPE)) {
+    fn a_damaged_recipe_is_a_recipe_or_a_sentence(text in prop_oneof![damaged(RECIPE), damaged(PHYSICAL)]) {
         read_recipe(&text)?;
     }
 
@@ -78,6 +80,8 @@ proptest! {
 
 #[test]
 fn what_is_damaged_above_is_sound() {
-    parse_yaml::<Recipe>(RECIPE, Path::new("recipe.yaml")).unwrap();
+    for recipe in [RECIPE, PHYSICAL] {
+        parse_yaml::<Recipe>(recipe, Path::new("recipe.yaml")).unwrap();
+    }
     assert_eq!(parse_line::<Sample>(LINE.as_bytes(), Path::new("samples.jsonl"), 1).unwrap().index, 3);
 }

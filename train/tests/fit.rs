@@ -30,13 +30,16 @@ fn a_run_learns_is_scored_and_is_applied() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     data_set(&folder.path().join("data"), 8, 2, 2);
-    let run = run_file(folder.path(), 6).display().to_string();
+    let run = run_file(folder.path(), 20).display().to_string();
     let done = train(&["fit", &run, "--out", &path("run")]);
     assert!(done.status.success(), "{:?}", failure(&done));
 
     let losses: Vec<f64> =
         records(&folder.path().join("run")).iter().filter_map(|r| Some(r.train.as_ref()?.loss)).collect();
-    assert!(losses.len() > 3 && losses.last() < losses.first(), "{losses:?}");
+    // One record is noise of its batches: what is learnt shows over several.
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let (first, last) = (mean(&losses[..8]), mean(&losses[losses.len() - 8..]));
+    assert!(last < first - 0.2, "{first} and then {last}: {losses:?}");
     for file in ["run.yaml", "environment.json", "checkpoints/best.safetensors", "samples/step-0000004.png"] {
         assert!(folder.path().join("run").join(file).is_file(), "{file} is missing");
     }

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    io::Write,
     ops::Range,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -13,27 +15,30 @@ use manifests::{
     LogWriter,
     dataset::{DATASET_FILE, Sample, SampleFile},
 };
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 
 use super::{Repeats, encoded};
 use crate::{
     dataset::Lines,
     error::Error,
     mixer::{MixedSample, Mixer},
+    pixels::Spare,
     progress::Progress,
     recipe,
+    shard::is_shard_log,
 };
 
 /// Goes through what an earlier run finished; gives the index after it. Pictures that are gone or empty, as after a
 /// loss of power, are made again: they must come out as their line says.
-pub(super) fn recheck(mixer: &Mixer, out: &Path, log: &Path, first: u64) -> Result<(u64, Repeats), Error> {
+pub(super) fn recheck(mixer: &Mixer, folders: &Folders<'_>, log: &Path, first: u64) -> Result<(u64, Repeats), Error> {
     let (mut next, mut repeats) = (first, Repeats::default());
     for sample in Lines::open(log, first)?.into_iter().flatten() {
         let sample = sample?;
-        let whole = |file: &SampleFile| file.path.under(out).metadata().is_ok_and(|m| m.len() > 0);
+        let whole = |file: &SampleFile| file.path.under(folders.out).metadata().is_ok_and(|m| m.len() > 0);
         let more = [&sample.background_unscaled, &sample.reflection_unscaled];
         let files = [&sample.mixture, &sample.background, &sample.reflection];
         let all = files.into_iter().chain(more.into_iter().flatten()).all(whole);
-        if !all && write_sample(out, &mixer.sample(sample.index)?)? != sample {
+        if !all && folders.write(&mixer.sample(sample.index)?, &mut Vec::new())? != sample {
             let message = format!("{}: sample {} made again is not the one listed", log.display(), sample.index);
             return Err(Error::Damaged(message));
         }
@@ -46,7 +51,7 @@ pub(super) fn recheck(mixer: &Mixer, out: &Path, log: &Path, first: u64) -> Resu
 /// Samples to mix, and where to.
 pub(super) struct Job<'a> {
     pub(super) mixer: &'a Mixer,
-    pub(super) out: &'a Path,
+    pub(super) folders: &'a Folders<'a>,
     pub(super) log: &'a Path,
     pub(super) range: Range<u64>,
     pub(super) threads: usize,
@@ -56,19 +61,22 @@ impl Job<'_> {
     /// Mixes every sample of the range, or until `stop`; gives the index after the last line. Workers take indices in
     /// order; lines are written in order.
     pub(super) fn run(&self, progress: &Progress, stop: &AtomicBool) -> Result<(u64, Repeats), Error> {
-        let log = Log::open(self.out, self.log, self.range.start)?;
+        let log = Log::open(self.folders.out, self.log, self.range.start)?;
         let (next, failed) = (AtomicU64::new(self.range.start), AtomicBool::new(false));
         // A line is small beside its pictures: waiting for the disk holds nobody up until it is thousands behind.
         let (send, receive) = crossbeam_channel::bounded(4096);
         let work = |send: Sender<Sample>| -> Result<(), Error> {
+            let (mut spare, mut png) = (Spare::default(), Vec::new());
             while !stop.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= self.range.end {
                     break;
                 }
-                let sample = write_sample(self.out, &self.mixer.sample(index)?)?;
+                let sample = self.mixer.sample_in(index, &mut spare)?;
+                let line = self.folders.write(&sample, &mut png)?;
+                sample.leave(&mut spare);
                 progress.step(1);
-                if send.send(sample).is_err() {
+                if send.send(line).is_err() {
                     break;
                 }
             }
@@ -93,21 +101,47 @@ fn joined<T>(result: std::thread::Result<T>) -> T {
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Writes the pictures of a sample under their names, each whole or not at all.
-fn write_sample(out: &Path, sample: &MixedSample) -> Result<Sample, Error> {
-    let (line, pictures) = encoded(sample)?;
-    for (path, bytes) in &pictures {
-        let file = path.under(out);
-        let folder = file.parent().unwrap_or(out);
-        // Always the same temporary name: what a killed build leaves, the next one replaces.
-        let unfinished = folder.join(format!(".writing-{}", file.file_name().unwrap_or_default().display()));
-        std::fs::write(&unfinished, bytes).and_then(|()| std::fs::rename(&unfinished, &file)).map_err(|e| {
-            // Best effort: on a full disk the torn file is all that can be given back.
-            let _ = std::fs::remove_file(&unfinished);
-            Error::io(&file, "write")(e)
-        })?;
+/// The folders of the splits, open: names in them are found without going down the path each time.
+pub(super) struct Folders<'a> {
+    out: &'a Path,
+    open: [Option<OwnedFd>; 3],
+}
+
+impl<'a> Folders<'a> {
+    /// Creates and opens the folders of the splits that have samples.
+    pub(super) fn create(out: &'a Path, mixer: &Mixer) -> Result<Self, Error> {
+        let mut open = [None, None, None];
+        for split in mixer.splits() {
+            let folder = out.join(split.to_string());
+            std::fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
+            let opened = std::fs::File::open(&folder).map_err(Error::io(&folder, "open"))?;
+            open[split as usize] = Some(opened.into());
+        }
+        Ok(Self { out, open })
     }
-    Ok(line)
+
+    /// Writes the pictures of a sample under their names, each whole or not at all; `png` is memory to encode them in.
+    fn write(&self, sample: &MixedSample, png: &mut Vec<u8>) -> Result<Sample, Error> {
+        encoded(sample, png, |path, bytes| {
+            let told = |e| Error::io(&path.under(self.out), "write")(e);
+            let folder = self.open[sample.split as usize].as_ref();
+            let folder = folder.ok_or_else(|| told(std::io::ErrorKind::NotFound.into()))?;
+            let name = path.as_str().rsplit('/').next().unwrap_or_default();
+            // Always the same temporary name: what a killed build leaves, the next one replaces.
+            let unfinished = format!(".writing-{name}");
+            (|| -> std::io::Result<()> {
+                let how = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+                let file = openat(folder, &unfinished, how, Mode::from_raw_mode(0o666))?;
+                std::fs::File::from(file).write_all(bytes)?;
+                Ok(renameat(folder, &unfinished, folder, name)?)
+            })()
+            .map_err(|e| {
+                // Best effort: on a full disk the torn file is all that can be given back.
+                let _ = unlinkat(folder, &unfinished, AtFlags::empty());
+                told(e)
+            })
+        })
+    }
 }
 
 /// Puts lines in the order of their index and on the disk, a group at a time, on a thread of its own: mixing goes on while
@@ -134,12 +168,14 @@ impl Log {
     /// Lines that wait for each other share a sync of the disk.
     const LINES: usize = 256;
     const WAIT: Duration = Duration::from_secs(5);
+    /// Between two looks at what was made: waking for every line costs more than the line.
+    const PAUSE: Duration = Duration::from_millis(5);
 
     /// Writes what comes until nothing more does; gives the index after the last line.
     fn run(mut self, made: Receiver<Sample>) -> Result<(u64, Repeats), Error> {
         let mut flushed = Instant::now();
-        for sample in made {
-            self.early.insert(sample.index, sample);
+        while let Ok(first) = made.recv() {
+            self.early.extend(std::iter::once(first).chain(made.try_iter()).map(|sample| (sample.index, sample)));
             while let Some(next) = self.early.remove(&(self.written + self.ready.len() as u64)) {
                 self.ready.push(next);
             }
@@ -147,6 +183,7 @@ impl Log {
                 self.flush()?;
                 flushed = Instant::now();
             }
+            std::thread::sleep(Self::PAUSE);
         }
         self.flush()?;
         Ok((self.written, self.repeats))
@@ -188,8 +225,14 @@ pub(super) fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> 
     }
     let entries = std::fs::read_dir(out).map_err(Error::io(out, "list"))?;
     for entry in entries {
-        let name = entry.map_err(Error::io(out, "list"))?.file_name();
-        if !name.as_encoded_bytes().starts_with(b".writing-") {
+        let entry = entry.map_err(Error::io(out, "list"))?;
+        let name = entry.file_name();
+        let log = is_shard_log(name.as_encoded_bytes()) && entry.metadata().is_ok_and(|m| m.len() == 0);
+        if !log && !name.as_encoded_bytes().starts_with(b".writing-") {
+            // Shards may begin at the same time: whatever they write comes after the data set's file, but for empty logs.
+            if out.join(DATASET_FILE).exists() {
+                return Ok(());
+            }
             let name = name.display();
             let message = format!(
                 "{}: holds other files ({name}) and no {DATASET_FILE}; name a new or an empty folder",

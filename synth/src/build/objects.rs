@@ -102,7 +102,15 @@ fn put_piece(
             tars.into_values().for_each(|(upload, _): (Upload<'_>, Vec<u8>)| upload.abort());
             return Ok(None);
         }
-        let make = |index: &u64| encoded(&mixer.sample(*index)?);
+        let make = |index: &u64| {
+            let (mut png, mut pictures) = (Vec::new(), Vec::new());
+            let keep = |path: &RelPath, png: &[u8]| {
+                pictures.push((path.clone(), png.to_vec()));
+                Ok(())
+            };
+            let line = encoded(&mixer.sample(*index)?, &mut png, keep)?;
+            Ok((line, pictures))
+        };
         let made: Vec<_> = pool.install(|| group.par_iter().map(make).collect::<Result<_, Error>>())?;
         for (line, pictures) in made {
             let (upload, block) = match tars.entry(line.split) {

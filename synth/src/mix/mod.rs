@@ -26,7 +26,7 @@ use manifests::{
     recipe::{Clipping, Encoding, Formation},
 };
 
-use crate::pixels::Rgb8;
+use crate::pixels::{Rgb8, Spare};
 use figures::Figures;
 pub(crate) use light::Curve;
 pub(crate) use preset::Model;
@@ -42,7 +42,7 @@ pub(crate) struct Mixed {
 }
 
 /// Mixes two pictures, equally large once the reflection is turned by `across` quarters, and turns the outcome. Turns and
-/// flips come last, so that the optics know which way is up.
+/// flips come last, so that the optics know which way is up. The pictures take memory of `spare` where they can.
 pub(crate) fn mix(
     background: &Rgb8,
     reflection: &Rgb8,
@@ -51,9 +51,10 @@ pub(crate) fn mix(
     model: &Model,
     seed: Seed,
     index: u64,
+    spare: &mut Spare,
 ) -> Mixed {
     if plain(drawn, model) {
-        return weigh::weigh(background, reflection, across, drawn);
+        return weigh::weigh(background, reflection, across, drawn, spare);
     }
     let upright;
     let reflection = match across {

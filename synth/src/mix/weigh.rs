@@ -5,15 +5,15 @@ use manifests::dataset::Drawn;
 use multiversion::multiversion;
 
 use super::{Mixed, figures::Figures, turns};
-use crate::pixels::{Rgb8, Turn};
+use crate::pixels::{Rgb8, Spare, Turn};
 
 /// Mixes from the quantised layers, the reflection turned by `across` quarters before all else; every layer's value is the weighted one, rounded half up.
-pub(super) fn weigh(background: &Rgb8, reflection: &Rgb8, across: u8, drawn: &Drawn) -> Mixed {
+pub(super) fn weigh(background: &Rgb8, reflection: &Rgb8, across: u8, drawn: &Drawn, spare: &mut Spare) -> Mixed {
     let (alpha, beta) = (Weight::of(drawn.alpha), Weight::of(drawn.beta));
     let (quarters, flip) = turns(drawn);
     let turn = Turn::new(background.height, background.width, quarters, flip);
     let turn_before = Turn::new(reflection.height, reflection.width, quarters + across, flip);
-    let [mut i, mut b, mut r] = [(); 3].map(|()| Rgb8::black(turn.height, turn.width));
+    let [mut i, mut b, mut r] = [(); 3].map(|()| spare.picture(turn.height, turn.width));
     let (mut over, mut figures, band) = (0u64, Figures::default(), Turn::BAND * turn.width * 3);
     let [mut behind, mut before] = [(); 2].map(|()| vec![0; band]);
     let bands = i.data.chunks_mut(band).zip(b.data.chunks_mut(band)).zip(r.data.chunks_mut(band));

@@ -13,7 +13,7 @@ use crate::{
     draw::{Choices, draw},
     error::Error,
     mix::{Mixed, Model, mix, turned},
-    pixels::Rgb8,
+    pixels::{Rgb8, Spare},
     reduce::cut,
     split,
 };
@@ -59,6 +59,11 @@ impl Mixer {
     /// # Errors
     /// When the scratch file cannot be read, or nothing that is drawn keeps the recipe's limits.
     pub fn sample(&self, index: u64) -> Result<MixedSample, Error> {
+        self.sample_in(index, &mut Spare::default())
+    }
+
+    /// As [`Mixer::sample`], in memory of samples before where there is some.
+    pub(crate) fn sample_in(&self, index: u64, spare: &mut Spare) -> Result<MixedSample, Error> {
         let split = split::of_sample(index, &self.dataset.recipe.splits);
         let limits = self.dataset.recipe.limits;
         let draws = limits.map_or(1, |limits| u64::from(limits.redraws) + 1);
@@ -73,16 +78,26 @@ impl Mixer {
             let at = drawn.size as usize;
             let background = self.store.get(&self.backgrounds[drawn.background as usize][at])?;
             let reflection = self.store.get(&self.reflections[drawn.reflection as usize][at])?;
-            let sample = combine(index, split, drawn, background, reflection, &self.dataset.recipe, &self.model)?;
+            let sample =
+                combine(index, split, drawn, background, reflection, &self.dataset.recipe, &self.model, spare)?;
             match limits.and_then(|limits| breaks(&limits, &sample)) {
                 None => return Ok(MixedSample { redrawn: redrawn as u32, rejected: pair as u32, ..sample }),
                 Some(which) => broken = which,
             }
+            sample.leave(spare);
         }
         Err(Error::BadInput(format!(
             "sample {index}: none of {MOST_PAIRS} pairs of photographs keeps the recipe's limits (last, {broken}); widen \
              `limits`"
         )))
+    }
+}
+
+impl MixedSample {
+    /// Ends, and leaves the memory of its pictures to those of the next sample.
+    pub(crate) fn leave(self, spare: &mut Spare) {
+        let unscaled = self.unscaled.into_iter().flatten();
+        [self.mixture, self.background, self.reflection].into_iter().chain(unscaled).for_each(|p| spare.keep(p));
     }
 }
 
@@ -112,13 +127,14 @@ pub(crate) fn combine(
     reflection: Cow<'_, Rgb8>,
     recipe: &Recipe,
     model: &Model,
+    spare: &mut Spare,
 ) -> Result<MixedSample, Error> {
     let size = recipe.sizes[drawn.size as usize];
     let background = window_of(background, size, drawn.background_window)?;
     let reflection = window_of(reflection, size, drawn.reflection_window)?;
     let across = u8::from(background.height != reflection.height);
     let Mixed { mixture, background: alpha_b, reflection: beta_r, clipped, quality } =
-        mix(&background, &reflection, across, &drawn, model, recipe.seed, index);
+        mix(&background, &reflection, across, &drawn, model, recipe.seed, index, spare);
     let unscaled = recipe.unscaled.then(|| {
         let reflection = reflection.into_owned().turned(across, false);
         [turned(background.into_owned(), &drawn), turned(reflection, &drawn)]

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     fs::File,
+    io::Read,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Mutex,
@@ -41,16 +42,27 @@ impl At {
 
     /// Its bytes.
     pub(crate) fn read(&self) -> std::io::Result<Vec<u8>> {
-        let Some(member) = &self.member else { return std::fs::read(&self.file) };
-        let file = File::open(&self.file)?;
+        let mut bytes = Vec::new();
+        self.read_into(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Its bytes, in place of those that are there: photographs are so large that the system takes longer to find memory for
+    /// one than to read it.
+    pub(crate) fn read_into(&self, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+        bytes.clear();
+        let mut file = File::open(&self.file)?;
+        let Some(member) = &self.member else {
+            bytes.try_reserve_exact(usize::try_from(file.metadata()?.len()).unwrap_or(0))?;
+            return file.read_to_end(bytes).map(drop);
+        };
         // What an archive claims is no reason to take memory: it may be torn.
         let there = file.metadata()?.len().saturating_sub(member.offset);
         if member.length > there {
             return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the archive ends before it"));
         }
-        let mut bytes = vec![0; member.length as usize];
-        file.read_exact_at(&mut bytes, member.offset)?;
-        Ok(bytes)
+        bytes.resize(member.length as usize, 0);
+        file.read_exact_at(bytes, member.offset)
     }
 }
 

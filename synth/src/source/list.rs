@@ -81,3 +81,33 @@ fn name(line: &str, folder: &Path) -> String {
     let suffix = SUFFIXES.iter().find(|suffix| folder.join(format!("{first}.{suffix}")).is_file());
     suffix.filter(|_| !is_picture(first)).map_or_else(|| first.to_owned(), |suffix| format!("{first}.{suffix}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const COCO: &str = r#"{"images": [{"id": 9, "file_name": "a.jpg", "license": 2}, {"file_name": "b/ü.png"}],
+        "licenses": [{"id": 2, "name": "CC BY 2.0"}]}"#;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_list(text in any::<String>()) {
+            for (number, name, _) in plain(&text, Path::new("nowhere")) {
+                prop_assert!(number > 0 && !name.is_empty());
+            }
+            let _ = coco(&text);
+        }
+
+        #[test]
+        fn damaged_annotations_are_images_or_a_place_in_the_text(at in any::<prop::sample::Index>(), new in any::<char>()) {
+            let mut text: Vec<char> = COCO.chars().collect();
+            let at = at.index(text.len());
+            text[at] = new;
+            match coco(&text.into_iter().collect::<String>()) {
+                Ok(images) => prop_assert!(images.len() <= 2),
+                Err(e) => prop_assert!(e.line() >= 1),
+            }
+        }
+    }
+}

@@ -22,24 +22,41 @@ pub struct Numbers {
     pub max: f64,
 }
 
-/// A counter for every number that the recipe draws, and for what samples come out as.
-pub(super) fn counters(model: &Model) -> Vec<Counter> {
+/// A number of every sample: one that the recipe draws, or one that the sample comes out as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Number {
+    /// Its key.
+    pub(crate) name: &'static str,
+    /// The recipe's range, where it has one.
+    asked: Option<Interval>,
+    /// The largest magnitude that it can have.
+    bound: f64,
+    /// Takes it from a sample's line, where it is there.
+    pub(crate) of: fn(&Sample) -> Option<f64>,
+}
+
+/// Every number that samples of a recipe have, those that say how good a sample is last.
+pub(crate) fn numbers(model: &Model) -> Vec<Number> {
+    let number = |name, asked, bound, of| Number { name, asked, bound, of };
     let tied = !model.pairs.is_empty();
     let (lens, glass) = (model.aperture, model.ghost.as_ref());
+    let unit = Some(Interval { low: 0.0, high: 1.0 });
+    let window = model.zoom.and(unit);
     let always = [
-        Counter::new("alpha", (!tied && !model.complement).then_some(model.alpha), 2.0, |s| Some(s.drawn.alpha)),
-        Counter::new("beta", (!tied).then_some(model.beta), 2.0, |s| Some(s.drawn.beta)),
-        Counter::new("blur_sigma", lens.is_none().then_some(model.blur_sigma), 20.0, |s| Some(s.drawn.blur_sigma)),
-        Counter::new("defocus_radius", lens.is_none().then_some(model.defocus_radius), 40.0, |s| {
+        number("alpha", (!tied && !model.complement).then_some(model.alpha), 2.0, |s| Some(s.drawn.alpha)),
+        number("beta", (!tied).then_some(model.beta), 2.0, |s| Some(s.drawn.beta)),
+        number("blur_sigma", lens.is_none().then_some(model.blur_sigma), 20.0, |s| Some(s.drawn.blur_sigma)),
+        number("defocus_radius", lens.is_none().then_some(model.defocus_radius), 40.0, |s| {
             Some(s.drawn.defocus_radius)
         }),
-        Counter::new("exposure_ev", Some(model.exposure_ev), 8.0, |s| Some(s.drawn.exposure_ev)),
-        Counter::new("clipped", None, 1.0, |s| Some(s.clipped)),
-        Counter::new("effective_beta", None, 4.0, |s| Some(s.quality?.effective_beta)),
-        Counter::new("contrast", None, 1.0, |s| Some(s.quality?.contrast)),
+        number("exposure_ev", Some(model.exposure_ev), 8.0, |s| Some(s.drawn.exposure_ev)),
+        number("quarter_turns", None, 4.0, |s| Some(s.drawn.quarter_turns.into())),
+        number("flip", None, 1.0, |s| Some(f64::from(u8::from(s.drawn.flip)))),
+        number("flip_vertical", None, 1.0, |s| Some(f64::from(u8::from(s.drawn.flip_vertical)))),
     ];
     // None of these is negative but for an angle's sign.
-    let drawn = |name, asked: Option<Interval>, of| asked.map(|range| Counter::new(name, Some(range), range.high, of));
+    let drawn = |name, asked: Option<Interval>, of| asked.map(|range| number(name, Some(range), range.high, of));
+    let centre = |name, of| model.vignette.then(|| number(name, None, 1.25, of));
     let where_asked = [
         drawn("f_number", lens.map(|a| a.f_number), |s| Some(s.drawn.aperture?.f_number)),
         drawn("focal_length_mm", lens.map(|a| a.focal_length_mm), |s| Some(s.drawn.aperture?.focal_length_mm)),
@@ -51,22 +68,29 @@ pub(super) fn counters(model: &Model) -> Vec<Counter> {
         drawn("absorption_per_m", glass.map(|g| g.absorption_per_m), |s| Some(s.drawn.ghost?.absorption_per_m)),
         drawn("view_degrees", glass.and_then(|g| g.fresnel).map(|f| f.view_degrees), |s| s.drawn.ghost?.view_degrees),
         drawn("excess", model.excess.map(|e| e.factor), |s| Some(s.drawn.excess)),
+        centre("vignette_down", |s| s.drawn.vignette.map(|[down, _]| down)),
+        centre("vignette_along", |s| s.drawn.vignette.map(|[_, along]| along)),
         drawn("attenuation_least", model.attenuation.map(|a| a.least), |s| Some(s.drawn.attenuation?.least)),
         drawn("background_zoom", model.zoom, |s| Some(s.drawn.background_window?.zoom)),
+        drawn("background_top", window, |s| Some(s.drawn.background_window?.top)),
+        drawn("background_left", window, |s| Some(s.drawn.background_window?.left)),
         drawn("reflection_zoom", model.zoom, |s| Some(s.drawn.reflection_window?.zoom)),
+        drawn("reflection_top", window, |s| Some(s.drawn.reflection_window?.top)),
+        drawn("reflection_left", window, |s| Some(s.drawn.reflection_window?.left)),
         drawn("noise_gain", model.noise.map(|n| n.gain), |s| Some(s.drawn.noise?.gain)),
         drawn("noise_read", model.noise.map(|n| n.read), |s| Some(s.drawn.noise?.read)),
     ];
-    always.into_iter().chain(where_asked.into_iter().flatten()).collect()
+    let outcome = [
+        number("clipped", None, 1.0, |s| Some(s.clipped)),
+        number("effective_beta", None, 4.0, |s| Some(s.quality?.effective_beta)),
+        number("contrast", None, 1.0, |s| Some(s.quality?.contrast)),
+    ];
+    always.into_iter().chain(where_asked.into_iter().flatten()).chain(outcome).collect()
 }
 
 /// Counts one number in equal bins over all that it can be.
 pub(super) struct Counter {
-    name: &'static str,
-    asked: Option<Interval>,
-    of: fn(&Sample) -> Option<f64>,
-    /// The largest magnitude that it can have.
-    bound: f64,
+    number: Number,
     bins: Vec<u64>,
     count: u64,
     sum: f64,
@@ -77,18 +101,24 @@ pub(super) struct Counter {
 impl Counter {
     const BINS: usize = 65_536;
 
-    pub(super) fn new(name: &'static str, asked: Option<Interval>, bound: f64, of: fn(&Sample) -> Option<f64>) -> Self {
+    pub(super) fn new(number: Number) -> Self {
         let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
-        Self { name, asked, of, bound, bins: vec![0; 2 * Self::BINS], count: 0, sum: 0.0, min, max }
+        Self { number, bins: vec![0; 2 * Self::BINS], count: 0, sum: 0.0, min, max }
+    }
+
+    /// For numbers up to `bound` that come from elsewhere than samples.
+    pub(super) fn of_values(name: &'static str, bound: f64) -> Self {
+        Self::new(Number { name, asked: None, bound, of: |_| None })
     }
 
     /// Adds the number of a sample, if it has it.
     pub(super) fn count(&mut self, sample: &Sample) {
-        (self.of)(sample).into_iter().for_each(|value| self.add(value));
+        (self.number.of)(sample).into_iter().for_each(|value| self.add(value));
     }
 
     pub(super) fn add(&mut self, value: f64) {
-        let bin = (value / self.bound.max(f64::MIN_POSITIVE) * Self::BINS as f64).round() as i64 + Self::BINS as i64;
+        let bin =
+            (value / self.number.bound.max(f64::MIN_POSITIVE) * Self::BINS as f64).round() as i64 + Self::BINS as i64;
         self.bins[bin.clamp(0, 2 * Self::BINS as i64 - 1) as usize] += 1;
         self.count += 1;
         self.sum += value;
@@ -109,12 +139,12 @@ impl Counter {
                 below += n;
                 below > rank
             });
-            let value = (bin.unwrap_or(0) as f64 - Self::BINS as f64) / Self::BINS as f64 * self.bound;
+            let value = (bin.unwrap_or(0) as f64 - Self::BINS as f64) / Self::BINS as f64 * self.number.bound;
             value.clamp(self.min, self.max)
         };
         Numbers {
-            name: self.name,
-            asked: self.asked.map(|range| [range.low, range.high]),
+            name: self.number.name,
+            asked: self.number.asked.map(|range| [range.low, range.high]),
             min: self.min,
             quantiles: [0.05, 0.5, 0.95].map(quantile),
             mean: self.sum / self.count.max(1) as f64,

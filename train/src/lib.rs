@@ -8,6 +8,8 @@ pub mod alloc;
 mod bench;
 pub mod checkpoint;
 pub mod cli;
+#[cfg(any(feature = "cuda", test))]
+mod cuda;
 pub mod data;
 mod device;
 mod doctor;

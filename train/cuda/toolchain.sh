@@ -56,13 +56,23 @@ _cuda_links() {
   echo 'int main(void) { return 0; }' | cc -x c - -o /dev/null "${at[@]}" -Wl,--no-as-needed -l"$1" -Wl,--unresolved-symbols=ignore-all 2>/dev/null
 }
 
-# A stand-in of a library: every function that cudarc declares of it, each one a trap.
+# A stand-in of a library: every function that cudarc declares of it. The driver's answer that there is no device, so that
+# programs start with them and say so; nothing calls the others then.
 _cuda_stand_in() { # name soname cudarc's-module
-  local cudarc source="$_cuda_dir/stand-ins/$1.c"
+  local cudarc source="$_cuda_dir/stand-ins/$1.c" body='__builtin_trap();'
   cudarc=$(find "${CARGO_HOME:-$HOME/.cargo}"/registry/src -maxdepth 2 -name 'cudarc-0.19.*' 2>/dev/null | sort -V | tail -1)
   [ -n "$cudarc" ] || { _cuda_failed "cargo has not fetched its sources yet: run cargo fetch first"; return 1; }
-  sed -n 's/^ *pub unsafe fn \([A-Za-z0-9_]*\).*/void \1(void) { __builtin_trap(); }/p' "$cudarc/src/$3/sys/mod.rs" | sort -u >"$source"
-  cc -shared -fPIC -fno-builtin -w -O0 -nostdlib -o "$_cuda_dir/stand-ins/lib$1.so" -Wl,-soname,"$2" "$source" && rm "$source"
+  [ "$1" = cuda ] && body='return 100;'
+  {
+    sed -n 's/^ *pub unsafe fn \([A-Za-z0-9_]*\).*/\1/p' "$cudarc/src/$3/sys/mod.rs" | sort -u |
+      grep -v '^cuGetError' | sed "s/.*/int &(void) { $body }/"
+    # CUDA_ERROR_NO_DEVICE
+    [ "$1" = cuda ] && printf 'int cuGetError%s(int e, const char **text) { *text = "%s"; return 0; }\n' \
+      Name CUDA_ERROR_NO_DEVICE String 'a stand-in of the driver: no GPU can be used'
+    true
+  } >"$source"
+  cc -shared -fPIC -fno-builtin -w -O0 -nostdlib -o "$_cuda_dir/stand-ins/$2" -Wl,-soname,"$2" "$source" &&
+    ln -sf "$2" "$_cuda_dir/stand-ins/lib$1.so" && rm "$source"
 }
 
 mkdir -p "$_cuda_dir/stand-ins"
@@ -83,6 +93,8 @@ _cuda_wrapper=$(dirname "${BASH_SOURCE[0]}")/nvcc.sh
 cmp -s "$_cuda_wrapper" "$_cuda_dir/compiler/bin/nvcc" || install -m 755 "$_cuda_wrapper" "$_cuda_dir/compiler/bin/nvcc" || return 1
 export VITRINE_NVCC=$_cuda_nvcc NVCC=$_cuda_dir/compiler/bin/nvcc CUDA_HOME=$_cuda_home CUDA_PATH=$_cuda_home
 export CARGO_TARGET_DIR=$_cuda_dir/target
+# For LD_LIBRARY_PATH, to start what was built where there is no GPU.
+export VITRINE_STAND_INS=$_cuda_dir/stand-ins
 [ "$_cuda_major" = 13 ] && export CUDARC_CUDA_VERSION=13000
 case ":${LIBRARY_PATH:-}:" in
   *":$_cuda_dir/stand-ins:"*) ;;

@@ -3,6 +3,12 @@
 //! One stream a device does everything in order, so that memory is reused without asking whether it is still read. Kernels
 //! are compiled when the program is (`build.rs`), and named `OPERATION_TYPE`, TYPE being `f32`, `f64` or `bf16`.
 
+#[cfg(any(feature = "cuda", test))]
+pub(crate) mod convolution;
+#[cfg(feature = "cuda")]
+mod convolve;
+#[cfg(feature = "cuda")]
+mod cudnn;
 #[cfg(feature = "cuda")]
 mod element;
 #[cfg(any(feature = "cuda", test))]
@@ -13,10 +19,16 @@ mod module;
 mod open;
 #[cfg(feature = "cuda")]
 pub(crate) mod state;
+#[cfg(feature = "cuda")]
+mod upload;
 
 #[cfg(feature = "cuda")]
-pub(crate) use element::{Element, input, stored, with_element};
+pub(crate) use convolve::{add_bias, bias_gradient, convolve};
+#[cfg(feature = "cuda")]
+pub(crate) use element::{Element, input, instead, stored, with_element};
 #[cfg(feature = "cuda")]
 pub(crate) use module::{Kernel, Module, module};
 #[cfg(feature = "cuda")]
-pub(crate) use open::open;
+pub(crate) use open::{count, open, peak, reset_peak};
+#[cfg(feature = "cuda")]
+pub(crate) use upload::Upload;

@@ -11,7 +11,7 @@ pub mod cli;
 #[cfg(any(feature = "cuda", test))]
 mod cuda;
 pub mod data;
-mod device;
+pub mod device;
 mod doctor;
 mod error;
 pub mod eval;

@@ -2,7 +2,7 @@
 
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DeviceRepr, ValidAsZeroBits};
 use candle_core::cuda_backend::{CudaDType, CudaDevice};
-use candle_core::{CudaStorage, Layout, Result, Shape, WithDType, bail};
+use candle_core::{CudaStorage, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
 /// `f32`, `f64` or `bf16`.
 pub(crate) trait Element: WithDType + CudaDType + DeviceRepr + ValidAsZeroBits {
@@ -57,4 +57,18 @@ pub(crate) fn stored<T: Element>(
     shape: impl Into<Shape>,
 ) -> (CudaStorage, Shape) {
     (CudaStorage::wrap_cuda_slice(data, device.clone()), shape.into())
+}
+
+/// Runs `f` with a tensor's storage and layout, or with what was given where there is none.
+pub(crate) fn instead<R>(
+    of: Option<&Tensor>,
+    given: (&CudaStorage, &Layout),
+    f: impl FnOnce((&CudaStorage, &Layout)) -> Result<R>,
+) -> Result<R> {
+    let Some(tensor) = of else { return f(given) };
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cuda(storage) => f((storage, layout)),
+        _ => bail!("a tensor is not on the GPU"),
+    }
 }

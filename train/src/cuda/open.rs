@@ -11,14 +11,8 @@ const OLDEST: (i32, i32) = (8, 0);
 /// # Errors
 /// One sentence: no driver, no such GPU, or one that is too old.
 pub(crate) fn open(ordinal: usize) -> Result<Device, String> {
-    // Where the driver's library is not the real one, cudarc panics instead of answering.
-    let count = std::panic::catch_unwind(CudaContext::device_count);
-    let count = match count {
-        Ok(Ok(count)) => count,
-        Ok(Err(e)) => return Err(format!("the NVIDIA driver does not answer ({e}): nvidia-smi should list the GPU")),
-        Err(_) => return Err("the NVIDIA driver's library cannot be used: nvidia-smi should list the GPU".into()),
-    };
-    if usize::try_from(count).is_ok_and(|count| ordinal >= count) {
+    let count = count()?;
+    if ordinal >= count {
         let there =
             if count == 0 { "there is no GPU".to_owned() } else { format!("there is cuda:0 to cuda:{}", count - 1) };
         return Err(format!("{there}; CUDA_VISIBLE_DEVICES can hide GPUs"));
@@ -26,7 +20,7 @@ pub(crate) fn open(ordinal: usize) -> Result<Device, String> {
     let device = CudaDevice::new_with_stream(ordinal).map_err(|e| first_line(&e.to_string()))?;
     let stream = device.cuda_stream();
     let context = stream.context();
-    let capability = context.compute_capability().map_err(|e| e.to_string())?;
+    let capability = context.compute_capability().map_err(said)?;
     if capability < OLDEST {
         let (major, minor) = capability;
         return Err(format!("the GPU has compute capability {major}.{minor}, and 8.0 or later is needed"));
@@ -34,9 +28,24 @@ pub(crate) fn open(ordinal: usize) -> Result<Device, String> {
     // SAFETY: the device has one stream; what others write is waited for explicitly (upload.rs).
     unsafe { device.disable_event_tracking() };
     if context.has_async_alloc() {
-        keep_memory(ordinal).map_err(|e| e.to_string())?;
+        keep_memory(ordinal).map_err(said)?;
     }
     Ok(Device::Cuda(device))
+}
+
+/// How many GPUs there are.
+///
+/// # Errors
+/// What the driver says, in a sentence.
+pub(crate) fn count() -> Result<usize, String> {
+    let count = CudaContext::device_count();
+    let count = count.map_err(|e| format!("the NVIDIA driver says: {}; nvidia-smi should list the GPU", said(e)))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// An error of the driver in its own words.
+fn said(e: result::DriverError) -> String {
+    e.error_string().map_or_else(|_| format!("{:?}", e.0), |text| text.to_string_lossy().into_owned())
 }
 
 /// Has the device's pool keep what is freed, instead of giving it back to the driver whenever somebody waits for the device.

@@ -9,6 +9,7 @@ use crate::{
     Error,
     checkpoint::{self, Checkpoint, Header},
     data::Batch,
+    device::{self, Carrier},
     loss::{self, Terms},
     net::{Corrn, Pass},
     ops,
@@ -36,11 +37,14 @@ impl Figures {
     }
 
     fn of(terms: &Terms) -> Result<Self, Error> {
-        let scalar = |t: &Tensor| t.to_dtype(DType::F64)?.to_scalar::<f64>();
         let t = [&terms.ssim_b, &terms.statistic_b, &terms.l1_b, &terms.ssim_r, &terms.statistic_r, &terms.si_gradient];
-        let mut figures = Self { loss: scalar(&terms.total)?, ..Self::default() };
+        // Read in one piece: a GPU has to be waited for only once.
+        let all: Vec<Tensor> =
+            std::iter::once(&terms.total).chain(t.into_iter().flatten()).map(Tensor::detach).collect();
+        let mut values = Tensor::stack(&all, 0)?.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter();
+        let mut figures = Self { loss: values.next().unwrap_or(f64::NAN), ..Self::default() };
         for (out, term) in figures.terms.iter_mut().zip(t) {
-            *out = term.as_ref().map(scalar).transpose()?;
+            *out = term.as_ref().and_then(|_| values.next());
         }
         Ok(figures)
     }
@@ -55,7 +59,8 @@ pub(crate) struct Trainer {
     adam: Adam,
     average: Option<Average>,
     run: Run,
-    device: Device,
+    pass: Pass,
+    carrier: Carrier,
 }
 
 impl Trainer {
@@ -64,10 +69,12 @@ impl Trainer {
     /// # Errors
     /// What Candle answers.
     pub(crate) fn new(run: &Run, device: &Device) -> Result<Self, Error> {
+        device::set_precision(device, run.precision)?;
         let net = Corrn::new(&run.model, run.seed.0, DType::F32, device)?;
         let adam = Adam::new(net.params().trained(), AdamConfig::default())?;
         let average = run.schedule.ema.map(|decay| Average::new(net.params().trained(), decay)).transpose()?;
-        Ok(Self { net, step: 0, adam, average, run: run.clone(), device: device.clone() })
+        let (pass, carrier) = (Pass::train().with_precision(run.precision), Carrier::new(device)?);
+        Ok(Self { net, step: 0, adam, average, run: run.clone(), pass, carrier })
     }
 
     /// Begins with torchvision's VGG16-BN in the encoder.
@@ -109,8 +116,8 @@ impl Trainer {
         let statistics = statistics.map(|p| Ok((p.var.clone(), p.var.copy()?))).collect::<Result<Vec<_>, Error>>()?;
         let (mut sums, mut all) = (Sums::default(), None::<GradStore>);
         for (i, batch) in batches.iter().enumerate() {
-            let batch = batch.to(DType::F32, &self.device)?;
-            let out = self.net.forward(&batch.mixture, Pass::train())?;
+            let batch = self.carrier.carry(batch)?;
+            let out = self.net.forward(&batch.mixture, self.pass)?;
             let terms = loss::corrn(&self.run.loss, &out, &batch.background, &batch.reflection)?;
             let figures = Figures::of(&terms)?;
             sums.add(&figures);
@@ -156,7 +163,7 @@ impl Trainer {
     /// What Candle answers.
     pub(crate) fn reestimate(&self, batches: &[Batch]) -> Result<(), Error> {
         for (k, batch) in batches.iter().enumerate() {
-            let mixture = batch.mixture.to_device(&self.device)?;
+            let mixture = batch.mixture.to_device(self.net.params().device())?;
             self.net.forward(&mixture, Pass::reestimate(k))?;
         }
         Ok(())

@@ -66,7 +66,13 @@ impl Corrn {
                 "the network takes N x 3 x H x W with H and W multiples of {MULTIPLE}, not {c} x {h} x {w}"
             );
         }
-        self.walk(image, &pass)
+        let out = self.walk(image, &pass)?;
+        let own = |t: Tensor| t.to_dtype(image.dtype());
+        Ok(Output {
+            background: own(out.background)?,
+            reflection: own(out.reflection)?,
+            gradient: out.gradient.map(own).transpose()?,
+        })
     }
 
     /// The whole network's wiring.

@@ -14,9 +14,13 @@ mod element;
 #[cfg(any(feature = "cuda", test))]
 pub(crate) mod grid;
 #[cfg(feature = "cuda")]
+pub(crate) mod machine;
+#[cfg(feature = "cuda")]
 mod module;
 #[cfg(feature = "cuda")]
 mod open;
+#[cfg(feature = "cuda")]
+pub(crate) mod plan;
 #[cfg(feature = "cuda")]
 pub(crate) mod state;
 #[cfg(feature = "cuda")]

@@ -133,19 +133,12 @@ impl Trainer {
         }
         let mut figures = sums.mean();
         self.step += 1;
-        if let Some(mut gradients) = all.filter(|_| figures.is_finite()) {
-            if batches.len() > 1 {
-                scale(&mut gradients, &self.net.params().trained(), 1.0 / batches.len() as f64)?;
-            }
-            if let Some(limit) = self.run.schedule.clip_norm {
-                figures.gradient_norm = Some(clip(&mut gradients, &self.net.params().trained(), limit)?);
-            }
-            if figures.is_finite() {
-                self.adam.set_lr(learning_rate);
-                self.adam.step(&gradients)?;
-                if let Some(average) = &self.average {
-                    average.update(self.adam.steps())?;
-                }
+        if let Some(gradients) = all.filter(|_| figures.is_finite()) {
+            self.adam.set_lr(learning_rate);
+            let mean = 1.0 / batches.len() as f64;
+            figures.gradient_norm = self.adam.step_clipped(gradients, mean, self.run.schedule.clip_norm)?;
+            if let Some(average) = self.average.as_ref().filter(|_| figures.is_finite()) {
+                average.update(self.adam.steps())?;
             }
         }
         if !figures.is_finite() {
@@ -232,31 +225,6 @@ fn add(mut all: GradStore, mut more: GradStore, vars: &[(String, Var)]) -> Resul
     Ok(all)
 }
 
-/// Multiplies every gradient.
-fn scale(gradients: &mut GradStore, vars: &[(String, Var)], factor: f64) -> Result<(), Error> {
-    for (_, var) in vars {
-        if let Some(gradient) = gradients.remove(var) {
-            gradients.insert(var, (gradient * factor)?);
-        }
-    }
-    Ok(())
-}
-
-/// Scales gradients so that their global norm is at most `limit`, as PyTorch's `clip_grad_norm_` does (Pascanu et al. 2013,
-/// algorithm 1), and returns the norm before. One that is not finite scales nothing.
-fn clip(gradients: &mut GradStore, vars: &[(String, Var)], limit: f64) -> Result<f64, Error> {
-    let mut squares = 0.0;
-    for gradient in vars.iter().filter_map(|(_, var)| gradients.get(var)) {
-        squares += gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-    }
-    let norm = squares.sqrt();
-    let factor = limit / (norm + 1e-6);
-    if factor < 1.0 && norm.is_finite() {
-        scale(gradients, vars, factor)?;
-    }
-    Ok(norm)
-}
-
 #[cfg(test)]
 mod tests {
     use manifests::io::parse_yaml;
@@ -330,29 +298,5 @@ mod tests {
         plain.save(&path, &Header::new(plain.run.clone()), true).unwrap();
         let text = trainer("ema: 0.5").restore(&Checkpoint::read(&path).unwrap(), &path).unwrap_err().to_string();
         assert!(text.contains("ema."), "{text}");
-    }
-
-    #[test]
-    fn gradients_are_scaled_to_the_limit_and_no_further() {
-        let var = |v: &[f64]| Var::new(v, &Device::Cpu).unwrap();
-        let vars = vec![("a".to_owned(), var(&[3.0, 0.0])), ("b".to_owned(), var(&[2.0]))];
-        // The gradients are (3, 0) and 4: their norm is 5.
-        let loss = |factor: f64| {
-            let a = (vars[0].1.sqr().unwrap().sum_all().unwrap() * (0.5 * factor)).unwrap();
-            (a + (vars[1].1.sqr().unwrap().sum_all().unwrap() * factor).unwrap()).unwrap()
-        };
-        let clipped = |factor: f64, limit: f64| {
-            let mut gradients = loss(factor).backward().unwrap();
-            let norm = clip(&mut gradients, &vars, limit).unwrap();
-            let of = |i: usize| gradients.get(&vars[i].1).unwrap().to_vec1::<f64>().unwrap();
-            (norm, [of(0), of(1)].concat())
-        };
-        assert_eq!(clipped(1.0, 6.0), (5.0, vec![3.0, 0.0, 4.0]));
-        let (norm, values) = clipped(1.0, 1.0);
-        assert_eq!(norm, 5.0);
-        for (value, wanted) in values.iter().zip([0.6, 0.0, 0.8]) {
-            assert!((value - wanted).abs() < 1e-6, "{value} and not {wanted}");
-        }
-        assert!(clipped(f64::INFINITY, 1.0).0.is_nan());
     }
 }

@@ -31,7 +31,7 @@ pub(crate) use convolve::{add_bias, bias_gradient, convolve};
 #[cfg(feature = "cuda")]
 pub(crate) use element::{Element, input, instead, stored, with_element};
 #[cfg(feature = "cuda")]
-pub(crate) use module::{Kernel, Module, module};
+pub(crate) use module::{Module, module};
 #[cfg(feature = "cuda")]
 pub(crate) use open::{count, open, peak, reset_peak};
 #[cfg(feature = "cuda")]

@@ -1,5 +1,7 @@
 //! `train doctor`: what this build and this machine can do.
 
+mod gpu;
+
 use candle_core::{Device, Tensor};
 use manifests::run::{Branches, Loss, Model};
 
@@ -20,7 +22,7 @@ pub(crate) fn doctor() -> Result<(), Error> {
         bytes.map_or("unknown".to_owned(), |b| format!("{:.1} GiB", b as f64 / f64::from(1 << 30)))
     };
     println!("memory    {}, {} available to this process", gib(memory::total()), gib(memory::available()));
-    println!("cuda      not in this build: --device cpu is the only device");
+    gpu::report();
     let error = self_test()?;
     println!(
         "self-test forward, loss and backward of a small network: gradients agree with differences to {error:.1e}"

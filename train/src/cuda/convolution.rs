@@ -51,12 +51,6 @@ impl Extents {
         };
         Some([narrow(self.image())?, narrow(self.filters())?, narrow(self.result())?])
     }
-
-    /// Multiplications and additions of any of the three passes.
-    pub(crate) fn operations(&self) -> f64 {
-        let [n, out, h, w] = self.result().map(|d| d as f64);
-        2.0 * n * out * h * w * (self.c * self.kh * self.kw) as f64
-    }
 }
 
 /// Which of the three tensors is computed from the other two.
@@ -117,7 +111,6 @@ mod tests {
         assert_eq!(halving.result(), [1, 16, 6, 10]);
         assert_eq!(halving.written(Pass::Image), [1, 8, 12, 20]);
         assert_eq!(halving.written(Pass::Filters), [16, 8, 4, 4]);
-        assert_eq!(halving.operations(), 2.0 * 16.0 * 60.0 * 8.0 * 16.0);
         assert_eq!(halving.descriptors(), Some([[1, 8, 12, 20], [16, 8, 4, 4], [1, 16, 6, 10]]));
     }
 

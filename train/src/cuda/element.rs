@@ -5,20 +5,11 @@ use candle_core::cuda_backend::{CudaDType, CudaDevice};
 use candle_core::{CudaStorage, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 
 /// `f32`, `f64` or `bf16`.
-pub(crate) trait Element: WithDType + CudaDType + DeviceRepr + ValidAsZeroBits {
-    /// After the operation in a kernel's name, with the `_` between them.
-    const SUFFIX: &'static str;
-}
+pub(crate) trait Element: WithDType + CudaDType + DeviceRepr + ValidAsZeroBits {}
 
-impl Element for f32 {
-    const SUFFIX: &'static str = "_f32";
-}
-impl Element for f64 {
-    const SUFFIX: &'static str = "_f64";
-}
-impl Element for half::bf16 {
-    const SUFFIX: &'static str = "_bf16";
-}
+impl Element for f32 {}
+impl Element for f64 {}
+impl Element for half::bf16 {}
 
 /// Runs a block with `$t` standing for the element type of a CUDA storage.
 macro_rules! with_element {

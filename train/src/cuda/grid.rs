@@ -3,53 +3,34 @@
 /// Blocks and threads of a launch, as (x, y, z).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Grid {
-    pub(crate) blocks: (u32, u32, u32),
-    pub(crate) threads: (u32, u32, u32),
-    /// Dynamic shared memory of a block, in bytes.
-    pub(crate) shared: u32,
+    blocks: (u32, u32, u32),
+    threads: (u32, u32, u32),
 }
 
-/// Threads of a block where nothing else is asked for.
-pub(crate) const THREADS: u32 = 256;
-/// Blocks at most where threads walk through the values with a stride: some to each multiprocessor of any GPU so far.
-const MOST_BLOCKS: usize = 4096;
 /// Blocks that a launch takes along x; along y and z it is 65535.
 const LIMIT_X: usize = i32::MAX as usize;
 const LIMIT_YZ: usize = 65_535;
 
 impl Grid {
-    /// For kernels that walk through `n` values with a stride: one thread each, but no more blocks than fill a GPU.
-    pub(crate) fn strided(n: usize) -> Self {
-        let blocks = n.div_ceil(THREADS as usize).clamp(1, MOST_BLOCKS);
-        Self { blocks: (blocks as u32, 1, 1), threads: (THREADS, 1, 1), shared: 0 }
-    }
-
     /// `blocks` blocks of `threads` threads each; none where a launch does not take that many.
     pub(crate) fn blocks(blocks: (usize, usize, usize), threads: u32) -> Option<Self> {
         let (x, y, z) = blocks;
         let fits = (1..=LIMIT_X).contains(&x) && (1..=LIMIT_YZ).contains(&y) && (1..=LIMIT_YZ).contains(&z);
         let fits = fits && (1..=1024).contains(&threads);
-        fits.then_some(Self { blocks: (x as u32, y as u32, z as u32), threads: (threads, 1, 1), shared: 0 })
+        fits.then_some(Self { blocks: (x as u32, y as u32, z as u32), threads: (threads, 1, 1) })
     }
 }
 
 #[cfg(feature = "cuda")]
 impl From<Grid> for candle_core::cuda_backend::cudarc::driver::LaunchConfig {
     fn from(grid: Grid) -> Self {
-        Self { grid_dim: grid.blocks, block_dim: grid.threads, shared_mem_bytes: grid.shared }
+        Self { grid_dim: grid.blocks, block_dim: grid.threads, shared_mem_bytes: 0 }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn strided_grids_cover_little_and_do_not_grow_without_bound() {
-        for (n, blocks) in [(0, 1), (1, 1), (256, 1), (257, 2), (1 << 20, 4096), (1 << 34, 4096)] {
-            assert_eq!(Grid::strided(n).blocks, (blocks, 1, 1), "{n}");
-        }
-    }
 
     #[test]
     fn launches_that_no_gpu_takes_are_none() {

@@ -17,6 +17,34 @@ const LIBRARIES: [Library; 5] = [
     Library { file: "libcudnn.so.9", of: "cuDNN 9, or the Python package nvidia-cudnn-cu13" },
 ];
 
+/// Prints which GPUs this build can use, and what of NVIDIA's this machine has.
+pub(super) fn report() {
+    #[cfg(not(feature = "cuda"))]
+    println!("cuda      not in this build: --device cpu is the only device (./dev cuda builds one for GPUs)");
+    #[cfg(feature = "cuda")]
+    for line in devices() {
+        println!("cuda      {line}");
+    }
+    for line in lines(Path::new("/"), std::env::var("LD_LIBRARY_PATH").ok().as_deref()) {
+        println!("gpu       {line}");
+    }
+}
+
+/// A line for each GPU, or why there is none.
+#[cfg(feature = "cuda")]
+fn devices() -> Vec<String> {
+    let count = match crate::cuda::count() {
+        Ok(count) => count,
+        Err(e) => return vec![format!("no GPU can be used: {e}")],
+    };
+    let line = |ordinal: usize| {
+        let name = format!("cuda:{ordinal}");
+        let found = crate::device::parse(&name).and_then(|device| crate::device::gpu_name(&device));
+        found.map_or_else(|e| e.to_string(), |gpu| format!("{name} is {}", gpu.unwrap_or_default()))
+    };
+    (0..count).map(line).collect()
+}
+
 /// Lines about driver and libraries: of this machine where `root` is `/`.
 pub(super) fn lines(root: &Path, search: Option<&str>) -> Vec<String> {
     let folders = folders(root, search);
@@ -24,11 +52,13 @@ pub(super) fn lines(root: &Path, search: Option<&str>) -> Vec<String> {
     let (there, missing): (Vec<&Library>, Vec<&Library>) = LIBRARIES.iter().partition(found);
     let driver = driver(root).map_or("no NVIDIA driver is loaded".to_owned(), |version| format!("driver {version}"));
     let names: Vec<&str> = there.iter().map(|library| library.file).collect();
-    let names = if names.is_empty() { "none of its libraries found".to_owned() } else { format!("found {}", names.join(", ")) };
+    let names =
+        if names.is_empty() { "none of its libraries found".to_owned() } else { format!("found {}", names.join(", ")) };
     let mut lines = vec![format!("{driver}; {names}")];
     // Where nothing is there, nobody is waiting for the rest.
     if !there.is_empty() {
-        lines.extend(missing.iter().map(|library| format!("{} is missing: it is part of {}", library.file, library.of)));
+        lines
+            .extend(missing.iter().map(|library| format!("{} is missing: it is part of {}", library.file, library.of)));
     }
     lines
 }
@@ -43,7 +73,8 @@ fn driver(root: &Path) -> Option<String> {
 
 /// Folders that the loader looks through: the search path, those of its configuration, and its own.
 fn folders(root: &Path, search: Option<&str>) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = search.unwrap_or_default().split(':').filter(|f| !f.is_empty()).map(PathBuf::from).collect();
+    let mut folders: Vec<PathBuf> =
+        search.unwrap_or_default().split(':').filter(|f| !f.is_empty()).map(PathBuf::from).collect();
     let below = |path: &str| root.join(path.trim_start_matches('/'));
     if let Ok(files) = std::fs::read_dir(root.join("etc/ld.so.conf.d")) {
         for file in files.flatten() {
@@ -51,7 +82,8 @@ fn folders(root: &Path, search: Option<&str>) -> Vec<PathBuf> {
             folders.extend(text.lines().map(str::trim).filter(|line| line.starts_with('/')).map(below));
         }
     }
-    let own = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64", "usr/lib64", "lib", "usr/lib", "usr/local/lib"];
+    let own =
+        ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64", "usr/lib64", "lib", "usr/lib", "usr/local/lib"];
     folders.extend(own.map(below));
     folders
 }
@@ -69,7 +101,8 @@ mod tests {
             std::fs::write(path, text).unwrap();
         };
         assert_eq!(lines(root.path(), None), ["no NVIDIA driver is loaded; none of its libraries found"]);
-        let version = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build\nGCC version: 12.3.0\n";
+        let version =
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build\nGCC version: 12.3.0\n";
         write("proc/driver/nvidia/version", version);
         write("usr/lib/x86_64-linux-gnu/libcuda.so.1", "");
         write("etc/ld.so.conf.d/cuda.conf", "# CUDA\n/usr/local/cuda/lib64\n");

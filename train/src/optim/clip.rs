@@ -3,11 +3,7 @@
 use candle_core::{DType, Result, Var, backprop::GradStore};
 
 /// Multiplies every gradient of `vars`.
-pub(super) fn scale<'a>(
-    gradients: &mut GradStore,
-    vars: impl Iterator<Item = &'a Var>,
-    factor: f64,
-) -> Result<()> {
+pub(super) fn scale<'a>(gradients: &mut GradStore, vars: impl Iterator<Item = &'a Var>, factor: f64) -> Result<()> {
     for var in vars {
         if let Some(gradient) = gradients.remove(var) {
             gradients.insert(var, (gradient * factor)?);

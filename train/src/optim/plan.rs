@@ -44,7 +44,13 @@ impl Tables {
 
     /// One step by `rule` ([`super::rule::constants`]) with the gradients, a list of pointers by slot, times the `f64` at
     /// `factor`, or as they are where it is null.
-    pub(crate) fn step(&self, on: &mut impl Machine, gradients: Pointer, rule: [f64; 9], factor: Pointer) -> Result<()> {
+    pub(crate) fn step(
+        &self,
+        on: &mut impl Machine,
+        gradients: Pointer,
+        rule: [f64; 9],
+        factor: Pointer,
+    ) -> Result<()> {
         let rule = match self.element {
             Element::F64 => Arg::Nine64(rule),
             _ => Arg::Nine32(rule.map(|v| v as f32)),

@@ -89,7 +89,10 @@ impl Machine for Emulator {
         };
         // What a GPU takes.
         let [x, y, z] = launch.blocks;
-        assert!((1..=i32::MAX as u32).contains(&x) && (1..=65535).contains(&y) && (1..=65535).contains(&z), "{launch:?}");
+        assert!(
+            (1..=i32::MAX as u32).contains(&x) && (1..=65535).contains(&y) && (1..=65535).contains(&z),
+            "{launch:?}"
+        );
         assert!((1..=1024).contains(&launch.threads), "{launch:?}");
         let mut bytes: Vec<Vec<u8>> = launch.args.iter().map(bytes).collect();
         let mut arguments: Vec<*mut c_void> = bytes.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();

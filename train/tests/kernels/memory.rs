@@ -64,7 +64,10 @@ impl Array {
     pub(crate) fn values(&self) -> Vec<f64> {
         let (size, bytes) = (self.element.size(), std::hint::black_box(self.bytes()));
         let end = self.start + self.len * size;
-        assert!(bytes[..self.start].iter().chain(&bytes[end..]).all(|b| *b == 0xff), "a kernel wrote beside its result");
+        assert!(
+            bytes[..self.start].iter().chain(&bytes[end..]).all(|b| *b == 0xff),
+            "a kernel wrote beside its result"
+        );
         let value = |b: &[u8]| match self.element {
             Element::F32 => f32::from_ne_bytes(b.try_into().unwrap()).into(),
             Element::F64 => f64::from_ne_bytes(b.try_into().unwrap()),

@@ -53,7 +53,8 @@ fn gradient(element: Element, step: u64, i: usize) -> Vec<f64> {
 
 /// The gradients of a step and the list of their addresses.
 fn gradients(element: Element, step: u64) -> (Vec<Array>, Vec<u64>) {
-    let arrays: Vec<Array> = (0..SIZES.len()).map(|i| Array::of(element, &gradient(element, step, i), i / 2 % 2)).collect();
+    let arrays: Vec<Array> =
+        (0..SIZES.len()).map(|i| Array::of(element, &gradient(element, step, i), i / 2 % 2)).collect();
     let pointer = |(i, a): (usize, &Array)| if i == WITHOUT_GRADIENT { 0 } else { a.at().0 };
     let pointers = arrays.iter().enumerate().map(pointer).collect();
     (arrays, pointers)

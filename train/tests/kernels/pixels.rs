@@ -43,7 +43,10 @@ fn pooling() {
                 let g = random(element, 2, planes * (h / 2) * (w / 2));
                 let found = in_both_orders(|on| {
                     let (x, g) = (Array::of(element, &x, skip), Array::of(element, &g, skip));
-                    let (y, gx) = (Array::poisoned(element, g.values().len(), skip), Array::poisoned(element, planes * h * w, skip));
+                    let (y, gx) = (
+                        Array::poisoned(element, g.values().len(), skip),
+                        Array::poisoned(element, planes * h * w, skip),
+                    );
                     plan_max_pool::forward(on, element, (planes, h, w), x.at(), y.at()).unwrap();
                     plan_max_pool::input_gradient(on, element, (planes, h, w), (x.at(), g.at()), gx.at()).unwrap();
                     vec![y, gx]

@@ -33,7 +33,7 @@ pub(crate) fn convolve<T: Element>(
     second: Stored<'_>,
 ) -> Result<(CudaStorage, Shape)> {
     let (device, dims) = (&first.0.device, extents.written(pass));
-    let values = dims.iter().product();
+    let values: usize = dims.iter().product();
     if values == 0 || extents.n == 0 {
         return Ok(stored(device.alloc_zeros::<T>(values)?, device, dims.to_vec()));
     }

@@ -166,6 +166,7 @@ impl Convolutions {
     /// As of [`Convolutions::run`].
     unsafe fn measure(&mut self, key: Key, d: &Descriptors, at: Addresses) -> Result<Measured> {
         // Larger than what is kept: measured with it once and given back.
+        // SAFETY: cuDNN reads of its workspace only what it has written.
         let mut trial = unsafe { self.stream.alloc::<u8>(WORKSPACE) }.map_err(candle_core::Error::wrap)?;
         let (workspace, _sync) = trial.device_ptr_mut(&self.stream);
         let (workspace, h, most) = (workspace as *mut c_void, self.handle, MOST as i32);

@@ -83,7 +83,8 @@ fn similarity() {
     for dims in IMAGES {
         let (n, c, h, w) = dims;
         for (name, kernel) in [("ssim", "ssim"), ("structure index", "structure")] {
-            let cpu = |a: &Tensor, b: &Tensor| if kernel == "ssim" { ops::ssim(a, b) } else { ops::structure_index(a, b) };
+            let cpu =
+                |a: &Tensor, b: &Tensor| if kernel == "ssim" { ops::ssim(a, b) } else { ops::structure_index(a, b) };
             for gradients in [0, 2] {
                 let kernels = |on: &mut Emulator, element, [a, b]: [Pointer; 2], value, [ga, gb]: [Pointer; 2]| {
                     let images = Images { element, planes: n * c, h, w, a, b };

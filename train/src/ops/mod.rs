@@ -2,7 +2,8 @@
 //!
 //! Candle stays the tensor, tape and file library; what it computes slowly or wrongly is computed here. Every
 //! operation is a Candle custom operation with its own backward pass. One folder holds one operation: `mod.rs` the
-//! definition, the shape checks and the gradient; `cpu.rs` what computes it on the CPU, `cuda.rs` on a GPU.
+//! definition, the shape checks and the gradient; `cpu.rs` what computes it on the CPU, `cuda.rs` on a GPU
+//! (`kernels.cu` and, which of them run, `plan.rs`).
 //!
 //! All operations take `f32` or `f64` tensors, those of the network on a GPU `bf16` ones too, of any layout (non-contiguous ones are copied first) and images as
 //! N x C x H x W. They have these properties in common:

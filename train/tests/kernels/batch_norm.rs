@@ -89,8 +89,15 @@ impl Case {
     }
 
     fn check(&self, bounds: [f64; 6]) {
-        for (((name, found), expected), bound) in NAMES.iter().zip(self.found()).zip(self.expected()).zip(bounds) {
+        for (((name, mut found), mut expected), bound) in
+            NAMES.iter().zip(self.found()).zip(self.expected()).zip(bounds)
+        {
             let what = format!("{name}, {:?} {:?}, relu {}", self.dims, self.element, self.relu);
+            if *name == "mean" {
+                // The mean's error is one of the values', which reach 1, however near to 0 it is.
+                found.push(1.0);
+                expected.push(1.0);
+            }
             close(&what, &found, &expected, bound);
         }
     }

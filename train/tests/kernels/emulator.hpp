@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -24,6 +25,11 @@
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
+#endif
+// swapcontext asks the system for the signal mask every time; past its first turn a fibre is as well off with longjmp. The
+// sanitizers know neither jump, and are told of swapcontext.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define JUMPS
 #endif
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
@@ -65,6 +71,10 @@ struct Fibre {
     State state;
     Index thread;
     double exchanged;
+#ifdef JUMPS
+    jmp_buf here;
+    bool begun;
+#endif
 #ifdef __SANITIZE_THREAD__
     void* known;
 #endif
@@ -78,6 +88,9 @@ struct Block {
     void (*body)(void*) = nullptr;
     void* argument = nullptr;
     Index block, blocks, threads;
+#ifdef JUMPS
+    jmp_buf here;
+#endif
 #ifdef __SANITIZE_ADDRESS__
     const void* scheduler_stack = nullptr;
     size_t scheduler_size = 0;
@@ -104,7 +117,11 @@ inline void leave(State state) {
     void* fake = nullptr;
     __sanitizer_start_switch_fiber(state == State::done ? nullptr : &fake, current.scheduler_stack, current.scheduler_size);
 #endif
+#ifdef JUMPS
+    if (!_setjmp(self->here)) _longjmp(current.here, 1);
+#else
     swapcontext(&self->context, &current.scheduler);
+#endif
 #ifdef __SANITIZE_ADDRESS__
     __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
@@ -130,7 +147,15 @@ inline void resume(Fibre& fibre) {
     void* fake = nullptr;
     __sanitizer_start_switch_fiber(&fake, fibre.stack.get(), STACK);
 #endif
+#ifdef JUMPS
+    if (!_setjmp(current.here)) {
+        if (fibre.begun) _longjmp(fibre.here, 1);
+        fibre.begun = true;
+        setcontext(&fibre.context);
+    }
+#else
     swapcontext(&current.scheduler, &fibre.context);
+#endif
 #ifdef __SANITIZE_ADDRESS__
     __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
@@ -163,6 +188,9 @@ inline void run_block(bool falling) {
         fibre.context.uc_stack.ss_size = STACK;
         fibre.context.uc_link = nullptr;
         makecontext(&fibre.context, entry, 0);
+#ifdef JUMPS
+        fibre.begun = false;
+#endif
         fibre.state = State::ready;
         fibre.thread = {static_cast<unsigned>(i), 0, 0};
 #ifdef __SANITIZE_THREAD__

@@ -61,6 +61,9 @@ impl Case<'_> {
         for (element, value_bound, gradient_bound) in TYPES {
             let [a, b] = [1, 2].map(|seed| image(element, seed, self.dims));
             self.check(element, [&a, &b], (value_bound, gradient_bound));
+            if self.gradients == 0 {
+                continue;
+            }
             for (at, poison) in [(0, f64::NAN), (a.len() / 2, f64::INFINITY), (a.len() - 1, f64::NEG_INFINITY)] {
                 let mut bad = a.clone();
                 bad[at] = poison;
@@ -73,7 +76,7 @@ impl Case<'_> {
 
 /// Below and above one tile, odd sizes, thinner than the window.
 const IMAGES: [(usize, usize, usize, usize); 6] =
-    [(1, 1, 1, 1), (1, 3, 3, 4), (2, 3, 16, 32), (1, 3, 17, 33), (1, 1, 40, 7), (2, 1, 35, 70)];
+    [(1, 1, 1, 1), (1, 3, 3, 4), (1, 2, 16, 32), (2, 1, 17, 33), (1, 1, 40, 7), (1, 1, 35, 70)];
 
 #[test]
 fn similarity() {
@@ -82,7 +85,7 @@ fn similarity() {
         for (name, kernel) in [("ssim", "ssim"), ("structure index", "structure")] {
             let cpu =
                 |a: &Tensor, b: &Tensor| if kernel == "ssim" { ops::ssim(a, b) } else { ops::structure_index(a, b) };
-            for gradients in [0, 1, 2] {
+            for gradients in [0, 2] {
                 let kernels = |on: &mut Emulator, element, [a, b]: [Pointer; 2], value, [ga, gb]: [Pointer; 2]| {
                     let images = Images { element, planes: n * c, h, w, a, b };
                     plan_similarity::similarity(on, kernel, &images, value, (ga, gb))
@@ -114,7 +117,7 @@ fn l1() {
 /// One part a direction, several, and one whose last part is short.
 #[test]
 fn statistic() {
-    for dims in [(1, 3, 2, 2), (2, 3, 5, 6), (3, 3, 2, 31), (1, 3, 40, 33), (2, 3, 70, 60)] {
+    for dims in [(1, 3, 2, 2), (2, 3, 5, 6), (3, 3, 2, 31), (2, 3, 40, 53)] {
         for gradients in [0, 1] {
             let kernels = |on: &mut Emulator, element, [a, b]: [Pointer; 2], value, [ga, _]: [Pointer; 2]| {
                 plan_statistic::loss(on, element, (dims.0, dims.2, dims.3), (a, b), value, ga)

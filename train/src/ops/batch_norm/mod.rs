@@ -11,7 +11,7 @@ use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
 use super::backward::answer;
-use super::real::{check_types, dims4, with_real};
+use super::real::{check_weights, dims4, with_real};
 
 /// Statistics of one batch by channel, cut from the tape; what running statistics are updated from.
 #[derive(Clone, Debug)]
@@ -70,10 +70,7 @@ pub fn batch_norm_eval(
 fn check(op: &str, x: &Tensor, by_channel: &[(&str, &Tensor)]) -> Result<(usize, usize, usize, usize)> {
     let dims = dims4(op, "x", x)?;
     for (name, t) in by_channel {
-        // bf16 images, which only a GPU takes, are normalised with f32 parameters.
-        if (x.dtype(), t.dtype()) != (DType::BF16, DType::F32) {
-            check_types(op, &[("x", x), (name, t)])?;
-        }
+        check_weights(op, x, &[(name, t)])?;
         if t.dims() != [dims.1] {
             bail!("{op}: {name} must have the shape [{}], one value a channel of x, not {:?}", dims.1, t.dims());
         }

@@ -97,6 +97,9 @@ pub fn to_yaml<T: Manifest>(path: &Path, value: &T) -> Result<String, Error> {
     serde_yaml::to_string(value).map_err(told)
 }
 
+/// How the names of files begin that are being written. One that a killed program left is good for nothing.
+pub const UNFINISHED: &str = ".writing-";
+
 /// Writes bytes beside `path`, syncs them, renames them over it and syncs the folder.
 ///
 /// # Errors
@@ -108,7 +111,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     };
     let write = Error::io(path, "write");
     (|| {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         file.write_all(bytes)?;
         // tempfile makes files private; manifests are as readable as anything else the user creates.
         #[cfg(unix)]

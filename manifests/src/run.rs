@@ -317,6 +317,9 @@ pub struct TrainRecord {
     pub images_per_s: f64,
     /// Share of the time that the steps waited for data, 0 to 1.
     pub data_wait: f64,
+    /// Memory in MiB at the record: the device's that is in use, on the CPU what this process holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<f64>,
 }
 
 /// Mean scores over some images, as the profile `native` has them: at their own size, 11x11 Gaussian windows,

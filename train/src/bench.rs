@@ -1,5 +1,7 @@
 //! `train bench`: how long things take here.
 
+mod data;
+
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
@@ -19,6 +21,8 @@ use crate::{
 pub(crate) enum BenchCommand {
     /// Forward, loss, backward and Adam of one batch of noise.
     Step(StepArgs),
+    /// The loader alone: samples decoded or mixed a second.
+    Data(data::DataArgs),
 }
 
 /// The step to time.
@@ -60,12 +64,22 @@ fn precision(text: &str) -> Result<Precision, String> {
     serde_json::from_value(json!(text)).map_err(|_| "f32, tf32 or bf16".to_owned())
 }
 
+/// Times what was asked for.
+///
+/// # Errors
+/// What cannot be timed here.
+pub(crate) fn bench(command: &BenchCommand) -> Result<(), Error> {
+    match command {
+        BenchCommand::Step(args) => step(args),
+        BenchCommand::Data(args) => data::bench(args),
+    }
+}
+
 /// Times a step and prints the median.
 ///
 /// # Errors
 /// A size or precision that the device does not take.
-pub(crate) fn bench(command: &BenchCommand) -> Result<(), Error> {
-    let BenchCommand::Step(args) = command;
+fn step(args: &StepArgs) -> Result<(), Error> {
     let device = device::parse(&args.device)?;
     device::set_precision(&device, args.precision)?;
     if args.batch == 0 || args.steps == 0 {

@@ -106,7 +106,7 @@ pub fn network(path: &Path, device: &Device) -> Result<Corrn, Error> {
         let model = net::model_of(&file.tensors).ok_or_else(|| Error::input_at(path, "holds no weights of CoRRN"))?;
         (model, file.tensors)
     };
-    let net = Corrn::new(&model, 0, DType::F32, device)?;
+    let net = Corrn::blank(&model, DType::F32, device)?;
     load(&net, &weights, path)?;
     Ok(net)
 }

@@ -7,7 +7,10 @@ mod samples;
 
 use std::path::{Path, PathBuf};
 
-use manifests::dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, Split};
+use manifests::{
+    dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, Split},
+    run::Data,
+};
 
 pub use loader::{Batch, Loader};
 pub use order::Order;
@@ -15,6 +18,12 @@ pub use pixels::{Photograph, pad_to_multiple, read_rgb, save_png, save_png_with,
 pub use samples::{Layers, Samples, Sources};
 
 use crate::Error;
+
+/// What a person means by a path to data: a file is a recipe, anything else a built data set's folder.
+pub(crate) fn named(path: &Path) -> Data {
+    let text = Some(path.display().to_string());
+    if path.is_file() { Data { recipe: text, ..Data::default() } } else { Data { dataset: text, ..Data::default() } }
+}
 
 /// A built data set.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! `train doctor`: what this build and this machine can do.
 
 mod gpu;
+mod operations;
 
 use candle_core::{Device, Tensor};
 use manifests::run::{Branches, Loss, Model};
@@ -10,7 +11,7 @@ use crate::{
     net::{Corrn, Pass},
 };
 
-/// Prints what was found, and steps a small network once as a self-test.
+/// Prints what was found, and tests each operation, in f32 against f64, and a small network's gradient.
 ///
 /// # Errors
 /// When the self-test fails.
@@ -22,11 +23,24 @@ pub(crate) fn doctor() -> Result<(), Error> {
         bytes.map_or("unknown".to_owned(), |b| format!("{:.1} GiB", b as f64 / f64::from(1 << 30)))
     };
     println!("memory    {}, {} available to this process", gib(memory::total()), gib(memory::available()));
-    gpu::report();
+    let mut wrong = Vec::new();
+    for (name, device) in gpu::devices() {
+        println!("\n{:<34} {:>12} {:>10}", format!("each operation, {name}"), "off by", "time");
+        for found in operations::check(&device)? {
+            let good = found.difference <= operations::TOLERANCE;
+            let verdict = if good { "" } else { "  WRONG" };
+            let time = 1e3 * found.time.as_secs_f64();
+            println!("{:<34} {:>12.1e} {time:>7.2} ms{verdict}", found.name, found.difference);
+            if !good {
+                wrong.push(format!("{} on {name}", found.name.trim()));
+            }
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Error::Failed(format!("self-test: this build computes wrongly here: {}", wrong.join(", "))));
+    }
     let error = self_test()?;
-    println!(
-        "self-test forward, loss and backward of a small network: gradients agree with differences to {error:.1e}"
-    );
+    println!("{:<34} {error:>12.1e}", "whole network, its slope");
     Ok(())
 }
 

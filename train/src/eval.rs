@@ -1,21 +1,26 @@
 //! `train eval`: scores of a checkpoint, or of the unprocessed input, on pictures whose background is known.
 
+mod aperture;
 mod find;
+mod known;
+mod page;
+mod scored;
 mod table;
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device};
-use image::RgbImage;
 use manifests::dataset::Split;
 
 pub use find::{Pictures, Triplet, find};
+pub(crate) use known::Known;
+pub(crate) use scored::{How, Scored};
+pub use scored::{Separated, separate};
+pub(crate) use table::Group;
 pub use table::{Image, Table};
 
 use crate::{
-    Error, checkpoint, data, device,
+    Error, checkpoint, device,
     metrics::{Profile, Rescale},
-    net::{Corrn, Pass},
 };
 
 /// What to score.
@@ -47,6 +52,14 @@ pub struct EvalArgs {
     /// Also write the scores of each picture here, as CSV.
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Also compare how the gradients of output and truth are distributed (the paper's figure 10): Kullback and Leibler's
+    /// divergence; with --json the distributions themselves, shares of the differences -255 to 255.
+    #[arg(long)]
+    gradients: bool,
+    /// Also write a page: the scores, the distributions of gradients, the best and worst pictures, and what each stage of the
+    /// encoder answers to them (the paper's figure 4).
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
     /// cpu, or cuda:N. Nothing falls back.
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -75,47 +88,29 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
     };
     let checkpoint = checkpoint.map(|path| checkpoint::named(path));
     let net = checkpoint.as_ref().map(|path| checkpoint::network(path, &device)).transpose()?;
-    let triplets = find(root, args.split)?;
-    // What is scored is rescaled; an input beside it, to compare with, is not.
-    let beside = if net.is_some() { Rescale::No } else { args.rescale };
-    let (mut output, mut input) = (Table::new(args.profile, args.rescale), Table::new(args.profile, beside));
-    for triplet in &triplets {
-        let pictures = triplet.read(args.profile, args.region)?;
-        let truth = &pictures.background;
-        let score = |picture: &RgbImage| Image {
-            name: triplet.name.clone(),
-            subset: triplet.subset.clone(),
-            size: [picture.height(), picture.width()],
-            score: args.profile.score(picture, truth, pictures.region.as_ref()),
-        };
-        if let Some(net) = &net {
-            let found = separate(net, &pictures.mixture, &device)?.0;
-            output.push(score(&args.rescale.apply(found, truth)));
-        }
-        input.push(score(&beside.apply(pictures.mixture.clone(), truth)));
-    }
-    let (scored, compared) = if net.is_some() { (&output, Some(&input)) } else { (&input, None) };
+    let known = Known::at(root, args.split)?;
+    let how = How { profile: args.profile, rescale: args.rescale, region: args.region };
+    let scored = Scored::of(net.as_ref(), &known, how, &device)?;
     if let Some(path) = &args.csv {
-        manifests::write_atomic(path, scored.csv().as_bytes())?;
+        manifests::write_atomic(path, scored.main().csv().as_bytes())?;
+    }
+    let name = checkpoint.as_deref().unwrap_or(Path::new("input"));
+    if let Some(path) = &args.page {
+        page::write(path, &page::Subject { name, root, net: net.as_ref(), device: &device }, &known, how, &scored)?;
     }
     if args.json {
-        println!("{}", scored.json(compared));
+        let mut document = scored.main().json(scored.beside());
+        if args.gradients {
+            document["gradients"] = serde_json::json!(scored.gradients.divergences());
+        }
+        println!("{document}");
     } else {
-        print!("{}", scored.text(compared, checkpoint.as_deref().unwrap_or(Path::new("input"))));
+        print!("{}", scored.main().text(scored.beside(), name));
+        if args.gradients {
+            let found = scored.gradients.divergences();
+            let beside = if net.is_some() { format!(", of the input {:.5}", found.kl_input) } else { String::new() };
+            println!("gradients: divergence from the truth (KL, nats) {:.5}{beside}", found.kl_output);
+        }
     }
     Ok(())
-}
-
-/// Applies a network to a picture of any size: B and R, of the same size.
-///
-/// # Errors
-/// What Candle answers.
-pub fn separate(net: &Corrn, picture: &RgbImage, device: &Device) -> Result<(RgbImage, RgbImage), Error> {
-    let (w, h) = picture.dimensions();
-    let x = data::to_tensor(std::slice::from_ref(picture), DType::F32, device)?;
-    let out = net.forward(&data::pad_to_multiple(&x)?, Pass::eval())?;
-    let crop = |t: &candle_core::Tensor| -> Result<RgbImage, Error> {
-        data::to_picture(&t.narrow(2, 0, h as usize)?.narrow(3, 0, w as usize)?)
-    };
-    Ok((crop(&out.background)?, crop(&out.reflection)?))
 }

@@ -2,6 +2,7 @@
 
 pub mod folder;
 mod guard;
+mod lock;
 mod progress;
 mod schedule;
 mod stop;
@@ -15,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use manifests::run::{Data, Precision, Record, Run};
+use manifests::run::{Precision, Record, Run};
 
 use self::{
     folder::RunFolder,
@@ -26,7 +27,7 @@ use self::{
     trainer::Trainer,
     training_data::TrainingData,
 };
-use crate::{Error, checkpoint::Header, device, memory};
+use crate::{Error, checkpoint::Header, data, device, memory};
 
 /// Steps that a record of the metrics averages.
 const RECORD_EVERY: u64 = 10;
@@ -100,7 +101,6 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
     let mut progress = Progress::new(trainer.step, last);
     show(&progress);
 
-    let precise = data.precise_batches(run.schedule.precise_batches)?;
     let mut loader = data.loader(trainer.step * batches);
     let (mut window, mut guard) = (Window::new(), Guard::default());
     let (began, before) = (Instant::now(), header.seconds);
@@ -135,14 +135,14 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
         let stopping = steady && stop.requested() && done < last;
         let saves = validates || steady && plan.saves(done) || stopping;
         if (saves || done.is_multiple_of(RECORD_EVERY))
-            && let Some(figures) = window.take(rate)
+            && let Some(figures) = window.take(rate, memory::in_use())
         {
             progress.train(done, epoch, &figures);
             folder.record(&Record { train: Some(figures), ..record(done, epoch, &header) })?;
         }
         if validates {
             trainer.swap_average()?;
-            trainer.reestimate(&precise)?;
+            trainer.reestimate(data.precise_batches()?)?;
             let report = data.validation.run(&trainer.net, &device)?;
             let best = header.best_ssim.is_none_or(|best| report.output.ssim > best);
             progress.validation(done, &report.output, &report.input, best);
@@ -162,7 +162,7 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
         }
         if saves {
             if !validates || trainer.averages() {
-                trainer.reestimate(&precise)?;
+                trainer.reestimate(data.precise_batches()?)?;
             }
             trainer.save(&folder.last(), &header, true)?;
             folder.prune(&header)?;
@@ -188,12 +188,7 @@ fn effective_run(args: &FitArgs) -> Result<Run, Error> {
         run.with_settings(&args.settings).map_err(|e| Error::input(format!("--set {}: {}", e.path, e.message)))?;
     let here = args.run.parent().unwrap_or(Path::new(""));
     if let Some(data) = &args.data {
-        let path = Some(data.display().to_string());
-        run.data = if data.is_file() {
-            Data { recipe: path, ..Data::default() }
-        } else {
-            Data { dataset: path, ..Data::default() }
-        };
+        run.data = data::named(data);
     }
     // What the command line names starts where the user is.
     let start = if args.data.is_some() { Path::new("") } else { here };

@@ -24,6 +24,7 @@ pub mod net;
 pub mod ops;
 pub mod optim;
 mod predict;
+mod progress;
 mod protobuf;
 mod report;
 pub mod summary;

@@ -99,6 +99,11 @@ pub(crate) fn total() -> Option<u64> {
     meminfo("MemTotal:")
 }
 
+/// Bytes that this process holds now.
+pub(crate) fn in_use() -> Option<u64> {
+    kib(Path::new("/proc/self/status"), "VmRSS:")
+}
+
 fn meminfo(key: &str) -> Option<u64> {
     kib(Path::new("/proc/meminfo"), key)
 }

@@ -1,9 +1,11 @@
 //! `train predict`: a checkpoint applied to a photograph or a folder of them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use candle_core::Device;
-use indicatif::{ProgressBar, ProgressStyle};
 use walkdir::WalkDir;
 
 use crate::{
@@ -11,6 +13,7 @@ use crate::{
     data::{Photograph, save_png_with},
     device,
     net::{Corrn, MULTIPLE},
+    progress::{self, Count},
     tiles::{MIN_SIDE, Tiles},
 };
 
@@ -50,47 +53,56 @@ pub(crate) fn predict(args: &PredictArgs) -> Result<(), Error> {
     let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &device)?;
     alloc::keep_at_most(KEPT);
     let pictures = pictures(&args.input)?;
-    let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} tiles, {eta} left");
-    let progress = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let mut there = 0;
-    for (i, (path, name)) in pictures.iter().enumerate() {
-        let job = Job { path, name, out: &args.out, side: args.tile };
-        progress.set_message(format!("{}/{} {name}", i + 1, pictures.len()));
-        there += usize::from(!job.run(&net, &device, &progress)?);
+    let jobs = pictures.iter().map(|(path, name)| Job::new(path, name, &args.out, args.tile));
+    let jobs: Vec<Job<'_>> = jobs.filter(|job| !job.done()).collect();
+    let mut progress = progress::count("predicting", "tiles", jobs.iter().map(|job| job.tiles()).sum());
+    let began = Instant::now();
+    for job in &jobs {
+        job.run(&net, &device, &mut progress)?;
     }
-    progress.finish_and_clear();
-    println!("{}: {} pictures, {there} of them already there", args.out.display(), pictures.len());
+    drop(progress);
+    let rate = jobs.len() as f64 / began.elapsed().as_secs_f64();
+    let there = pictures.len() - jobs.len();
+    let speed = if jobs.is_empty() { String::new() } else { format!(", {rate:.2} pictures a second") };
+    println!("{}: {} pictures, {there} of them already there{speed}", args.out.display(), pictures.len());
     Ok(())
 }
 
 /// A picture to take apart.
 struct Job<'a> {
     path: &'a Path,
-    name: &'a str,
-    out: &'a Path,
+    background: PathBuf,
+    reflection: PathBuf,
     side: usize,
 }
 
-impl Job<'_> {
-    /// Writes both layers; false where they were there.
-    fn run(&self, net: &Corrn, device: &Device, progress: &ProgressBar) -> Result<bool, Error> {
-        let target = |layer: &str| self.out.join(format!("{}.{layer}.png", self.name));
-        let (background, reflection) = (target("background"), target("reflection"));
-        // The reflection is written last: where it is, both are whole. Standard input is another picture each time.
-        if reflection.is_file() && self.path != Path::new("-") {
-            return Ok(false);
-        }
+impl<'a> Job<'a> {
+    fn new(path: &'a Path, name: &str, out: &Path, side: usize) -> Self {
+        let target = |layer: &str| out.join(format!("{name}.{layer}.png"));
+        Self { path, background: target("background"), reflection: target("reflection"), side }
+    }
+
+    /// Whether both layers are there. The reflection is written last: where it is, both are whole. Standard input is another
+    /// picture each time.
+    fn done(&self) -> bool {
+        self.reflection.is_file() && self.path != Path::new("-")
+    }
+
+    /// How many tiles its picture makes, as far as the file's head says.
+    fn tiles(&self) -> usize {
+        image::image_dimensions(self.path).map_or(1, |(w, h)| Tiles::new(h, w, self.side).count())
+    }
+
+    /// Writes both layers.
+    fn run(&self, net: &Corrn, device: &Device, progress: &mut Count) -> Result<(), Error> {
         let Photograph { pixels, exif } = Photograph::read(self.path)?;
         let tiles = Tiles::new(pixels.height(), pixels.width(), self.side);
-        progress.set_length(tiles.count() as u64);
-        progress.set_position(0);
-        let (b, r) = tiles.separate(net, &pixels, device, || progress.inc(1))?;
-        if let Some(folder) = background.parent() {
+        let (b, r) = tiles.separate(net, &pixels, device, || progress.step())?;
+        if let Some(folder) = self.background.parent() {
             std::fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
         }
-        save_png_with(&background, &b, exif.as_deref())?;
-        save_png_with(&reflection, &r, exif.as_deref())?;
-        Ok(true)
+        save_png_with(&self.background, &b, exif.as_deref())?;
+        save_png_with(&self.reflection, &r, exif.as_deref())
     }
 }
 

@@ -92,7 +92,7 @@ fn a_recipe_trains_to_the_same_bits_as_the_data_set_that_it_builds() {
     let mixed = folder.join("mixed-plain").display().to_string();
     let done = train(&["report", &mixed, "--out", &page]);
     assert!(done.status.success(), "{:?}", failure(&done));
-    assert!(std::fs::read_to_string(page).unwrap().contains("Before and after"));
+    assert!(std::fs::read_to_string(page).unwrap().contains("Best and worst"));
 }
 
 #[test]

@@ -115,3 +115,51 @@ fn a_darkened_picture_is_mended_by_its_least_squares_factor() {
     let (code, text) = failure(&train(&["eval", "--baseline", &root, "--rescale", "0"]));
     assert!(code == Some(2) && text.contains("a factor from 0.1 to 10"), "{text}");
 }
+
+#[test]
+fn apertures_in_paths_are_lines_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    for place in ["solid/Focus_32/1", "solid/Focus_11/1", "solid/Focus_11/2", "solid/Thick_5/1"] {
+        triplet(&folder.path().join(place), ["I.png", "B.png", "R.png"]);
+    }
+    let csv = folder.path().join("scores.csv").display().to_string();
+    let output = train(&["eval", "--baseline", &root, "--csv", &csv]);
+    assert!(output.status.success(), "{:?}", failure(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<(&str, &str)> = text
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .map(|words| (words[0], words[4]))
+        .collect();
+    assert_eq!(lines, [("solid", "4"), ("f/11", "2"), ("f/32", "1")], "{text}");
+    let document = eval(&[&root]);
+    assert_eq!(document["apertures"]["f/11"]["n"], 2, "{document}");
+    let csv = std::fs::read_to_string(csv).unwrap();
+    assert!(csv.starts_with("subset,name,profile,rescale,height,width,aperture,ssim"), "{csv}");
+    assert!(csv.contains("solid/Focus_32/1,corrn,no,224,288,f/32,"), "{csv}");
+}
+
+#[test]
+fn gradients_of_the_truth_are_its_own_and_a_reflections_edge_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display().to_string();
+    triplet(folder.path(), ["I.png", "B.png", "R.png"]);
+    let gradients =
+        |arguments: &[&str]| eval(&[&[root.as_str(), "--gradients"], arguments].concat())["gradients"].clone();
+    let found = gradients(&[]);
+    let shares =
+        |layer: &str| -> Vec<f64> { found[layer].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect() };
+    let (truth, output) = (shares("truth"), shares("output"));
+    assert_eq!(truth.len(), 511);
+    // The reflection ends in the middle: one difference of -40 more in each row.
+    let more: Vec<usize> = (0..511).filter(|i| output[*i] > truth[*i] + 1e-4).collect();
+    assert!(more.iter().any(|i| (*i as i32 - 255) < -30), "{more:?}");
+    assert!(found["kl_output"].as_f64().unwrap() > 1e-3, "{found}");
+    // The background itself in the place of the mixture is at no distance.
+    std::fs::copy(folder.path().join("B.png"), folder.path().join("I.png")).unwrap();
+    assert_eq!(gradients(&[])["kl_output"], 0.0);
+    let text = String::from_utf8(train(&["eval", "--baseline", &root, "--gradients"]).stdout).unwrap();
+    assert!(text.ends_with("gradients: divergence from the truth (KL, nats) 0.00000\n"), "{text}");
+}

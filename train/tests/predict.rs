@@ -40,7 +40,8 @@ fn tiles_differ_from_the_whole_by_less_than_a_level() {
     let model = Model { width: 1.0 / 32.0, ..Model::default() };
     let net = Corrn::new(&model, 5, DType::F32, &Device::Cpu).unwrap();
     let picture = picture(1100, 700);
-    let (whole_b, whole_r) = separate(&net, &picture, &Device::Cpu).unwrap();
+    let whole = separate(&net, &picture, &Device::Cpu).unwrap();
+    let (whole_b, whole_r) = (whole.background, whole.reflection);
     let tiles = Tiles::new(700, 1100, 512);
     assert!(tiles.count() >= 6, "{tiles:?}");
     let mut done = 0;

@@ -100,6 +100,17 @@ impl Loader {
         Self { queues: (0..threads).map(spawn).collect(), next: 0 }
     }
 
+    /// As many threads as this machine has processors, and no more than 8: a step needs far fewer samples than those give.
+    pub fn threads() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from).min(8)
+    }
+
+    /// Batches that so many threads may have ready.
+    pub fn ready(threads: usize) -> usize {
+        // Each also holds one that finds no room.
+        threads * (AHEAD + 1)
+    }
+
     /// The next step's batch; waits for it.
     ///
     /// # Errors

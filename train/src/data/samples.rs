@@ -214,7 +214,22 @@ impl Samples {
         Err(Error::input_at(&self.sources.0[self.places[odd].source].path, message))
     }
 
-    fn name(&self, i: usize) -> String {
+    /// The name of sample `i`'s data set, as its recipe has it.
+    pub fn set(&self, i: usize) -> &str {
+        match &self.sources.0[self.places[i].source].kind {
+            Kind::Built(set) => set.header.recipe.name.as_str(),
+            Kind::Mixed(mixer) => mixer.dataset().recipe.name.as_str(),
+        }
+    }
+
+    /// The first `n` samples, or all.
+    pub fn first(mut self, n: usize) -> Self {
+        self.places.truncate(n);
+        self
+    }
+
+    /// Sample `i`'s name, as [`Layers::name`] has it.
+    pub fn name(&self, i: usize) -> String {
         let Place { source, at, .. } = self.places[i];
         let index = match &self.sources.0[source].kind {
             Kind::Built(set) => set.samples[at as usize].index,

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use candle_core::Device;
+
 /// A library of NVIDIA's, and where it comes from.
 struct Library {
     file: &'static str,
@@ -17,32 +19,36 @@ const LIBRARIES: [Library; 5] = [
     Library { file: "libcudnn.so.9", of: "cuDNN 9, or the Python package nvidia-cudnn-cu13" },
 ];
 
-/// Prints which GPUs this build can use, and what of NVIDIA's this machine has.
-pub(super) fn report() {
+/// Prints which GPUs this build can use and what of NVIDIA's this machine has, and answers every device by name.
+pub(super) fn devices() -> Vec<(String, Device)> {
+    let mut devices = vec![("cpu".to_owned(), Device::Cpu)];
     #[cfg(not(feature = "cuda"))]
     println!("cuda      not in this build: --device cpu is the only device (./dev cuda builds one for GPUs)");
     #[cfg(feature = "cuda")]
-    for line in devices() {
-        println!("cuda      {line}");
+    match crate::cuda::count() {
+        Err(e) => println!("cuda      no GPU can be used: {e}"),
+        Ok(count) => devices.extend((0..count).filter_map(|ordinal| open(&format!("cuda:{ordinal}")))),
     }
     for line in lines(Path::new("/"), std::env::var("LD_LIBRARY_PATH").ok().as_deref()) {
         println!("gpu       {line}");
     }
+    devices
 }
 
-/// A line for each GPU, or why there is none.
+/// A GPU, with what it calls itself printed, or why it cannot be used.
 #[cfg(feature = "cuda")]
-fn devices() -> Vec<String> {
-    let count = match crate::cuda::count() {
-        Ok(count) => count,
-        Err(e) => return vec![format!("no GPU can be used: {e}")],
-    };
-    let line = |ordinal: usize| {
-        let name = format!("cuda:{ordinal}");
-        let found = crate::device::parse(&name).and_then(|device| crate::device::gpu_name(&device));
-        found.map_or_else(|e| e.to_string(), |gpu| format!("{name} is {}", gpu.unwrap_or_default()))
-    };
-    (0..count).map(line).collect()
+fn open(name: &str) -> Option<(String, Device)> {
+    let opened = crate::device::parse(name).and_then(|device| Ok((crate::device::gpu_name(&device)?, device)));
+    match opened {
+        Ok((gpu, device)) => {
+            println!("cuda      {name} is {}", gpu.unwrap_or_default());
+            Some((name.to_owned(), device))
+        }
+        Err(e) => {
+            println!("cuda      {e}");
+            None
+        }
+    }
 }
 
 /// Lines about driver and libraries: of this machine where `root` is `/`.

@@ -9,6 +9,7 @@ use image::RgbImage;
 use manifests::dataset::Split;
 use walkdir::WalkDir;
 
+use super::aperture;
 use crate::{
     Error,
     data::{DataSet, read_rgb},
@@ -34,6 +35,8 @@ pub struct Triplet {
     pub reflection: Option<PathBuf>,
     /// White where the reflection is, where that was marked.
     pub mask: Option<PathBuf>,
+    /// The aperture, as `f/11`: in the path's words, or the full stop nearest to what a data set drew.
+    pub aperture: Option<String>,
 }
 
 /// Pictures at the size at which a profile scores them.
@@ -43,6 +46,8 @@ pub struct Pictures {
     pub mixture: RgbImage,
     /// B.
     pub background: RgbImage,
+    /// R, where it is known.
+    pub reflection: Option<RgbImage>,
     /// Where SSIM_r and SI_r are taken.
     pub region: Option<Region>,
 }
@@ -61,12 +66,14 @@ impl Triplet {
             Ok::<_, Error>(picture)
         };
         let background = read(&self.background)?;
-        let region = match (&self.mask, &self.reflection, level) {
+        let reflection = self.reflection.as_ref().map(&read).transpose()?.map(|r| profile.resize(&r));
+        let region = match (&self.mask, &reflection, level) {
             (Some(mask), _, _) => Some(Region::of_mask(&image::imageops::grayscale(&read(mask)?), profile)),
-            (None, Some(r), Some(level)) => Some(Region::of_reflection(&profile.resize(&read(r)?), level)),
+            (None, Some(r), Some(level)) => Some(Region::of_reflection(r, level)),
             _ => None,
         };
-        Ok(Pictures { mixture: profile.resize(&mixture), background: profile.resize(&background), region })
+        let (mixture, background) = (profile.resize(&mixture), profile.resize(&background));
+        Ok(Pictures { mixture, background, reflection, region })
     }
 
     fn same_size(&self, path: &Path, picture: &RgbImage, mixture: &RgbImage) -> Result<(), Error> {
@@ -106,10 +113,11 @@ pub fn find(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
         let here = pictures(folder)?;
         if let (Some(i), Some(b)) = (here.get("I"), here.get("B")) {
             let name = below(root, folder);
-            let subset = subset(&name);
+            let (subset, aperture) = (subset(&name), aperture::of_path(&name));
             found.push(Triplet {
                 name,
                 subset,
+                aperture,
                 mixture: i.clone(),
                 background: b.clone(),
                 reflection: here.get("R").cloned(),
@@ -135,6 +143,7 @@ fn of_data_set(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
         background: path(&s.background),
         reflection: Some(path(&s.reflection)),
         mask: None,
+        aperture: s.drawn.aperture.map(|lens| aperture::nearest_stop(lens.f_number)),
     });
     Ok(triplets.collect())
 }
@@ -150,9 +159,9 @@ fn siblings(root: &Path, folder: &Path, layers: &[PathBuf; 4], found: &mut Vec<T
         };
         let prefix = below(root, folder);
         let name = if prefix.is_empty() { stem.clone() } else { format!("{prefix}/{stem}") };
-        let subset = subset(&prefix);
+        let (subset, aperture) = (subset(&prefix), aperture::of_path(&name));
         let (reflection, mask) = (reflections.get(&stem).cloned(), masks.get(&stem).cloned());
-        found.push(Triplet { name, subset, mixture, background, reflection, mask });
+        found.push(Triplet { name, subset, mixture, background, reflection, mask, aperture });
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::aperture;
 use crate::metrics::{FIGURES, Figure, Mean, Profile, Rescale, Score};
 
 /// A scored picture.
@@ -14,6 +15,9 @@ pub struct Image {
     pub name: String,
     /// The subset that it belongs to.
     pub subset: String,
+    /// The aperture that it was taken at, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aperture: Option<String>,
     /// Rows and columns at which it was scored.
     pub size: [u32; 2],
     /// Its scores.
@@ -29,12 +33,16 @@ pub struct Table {
     images: Vec<Image>,
 }
 
-/// The pictures of one subset together.
-struct Group<'a> {
-    name: &'a str,
-    n: usize,
+/// The pictures of one subset, or of one aperture, together.
+pub(crate) struct Group<'a> {
+    /// The subset or the aperture.
+    pub(crate) name: &'a str,
+    /// How many pictures.
+    pub(crate) n: usize,
+    /// Rows and columns, where all have the same.
     size: Option<[u32; 2]>,
-    mean: Option<Mean>,
+    /// Their means.
+    pub(crate) mean: Option<Mean>,
 }
 
 impl<'a> Group<'a> {
@@ -60,8 +68,13 @@ impl Table {
         self.images.push(image);
     }
 
+    /// Every picture, in the order of scoring.
+    pub(crate) fn images(&self) -> &[Image] {
+        &self.images
+    }
+
     /// All pictures together.
-    fn all(&self) -> Group<'_> {
+    pub(crate) fn all(&self) -> Group<'_> {
         Group::of("all", &self.images.iter().collect::<Vec<_>>())
     }
 
@@ -74,8 +87,33 @@ impl Table {
         groups.into_iter().map(|(name, images)| Group::of(name, &images)).collect()
     }
 
+    /// Each aperture, widest first; nothing where fewer than two are known.
+    fn apertures(&self) -> Vec<Group<'_>> {
+        let mut groups: BTreeMap<&str, Vec<&Image>> = BTreeMap::new();
+        for image in &self.images {
+            if let Some(aperture) = &image.aperture {
+                groups.entry(aperture).or_default().push(image);
+            }
+        }
+        let mut groups: Vec<_> = groups.into_iter().map(|(name, images)| Group::of(name, &images)).collect();
+        groups.sort_by(|a, b| aperture::order(a.name).total_cmp(&aperture::order(b.name)));
+        if groups.len() < 2 { Vec::new() } else { groups }
+    }
+
+    /// Every line of a table: the subsets, the apertures where there are several, and all pictures where there are several
+    /// subsets.
+    pub(crate) fn groups(&self) -> Vec<Group<'_>> {
+        let mut groups = self.subsets();
+        let several = groups.len() > 1;
+        groups.extend(self.apertures());
+        if several {
+            groups.push(self.all());
+        }
+        groups
+    }
+
     /// The figures that some picture has.
-    fn figures(&self) -> Vec<Figure> {
+    pub(crate) fn figures(&self) -> Vec<Figure> {
         FIGURES.into_iter().filter(|f| self.images.iter().any(|i| (f.of)(&i.score).is_some())).collect()
     }
 
@@ -86,6 +124,10 @@ impl Table {
         document["profile"] = json!(self.profile);
         document["rescale"] = json!(self.rescale.to_string());
         document["subsets"] = json!(subsets);
+        let apertures: BTreeMap<&str, Value> = self.apertures().iter().map(|g| (g.name, g.json())).collect();
+        if !apertures.is_empty() {
+            document["apertures"] = json!(apertures);
+        }
         document["images"] = json!(self.images);
         if let Some(input) = input {
             document["input"] = input.json(None);
@@ -93,21 +135,17 @@ impl Table {
         document
     }
 
-    /// One line for each subset and, where there are several, one for all; the input's below each. Behind each mean is
+    /// One line for each subset and aperture and, where there are several subsets, one for all; the input's below each. Behind each mean is
     /// half its 95 % interval.
     pub fn text(&self, input: Option<&Self>, name: &Path) -> String {
         let name = name.file_stem().map_or_else(|| "output".into(), |s| s.to_string_lossy().into_owned());
         let tables: Vec<(&str, &Self)> =
             std::iter::once((name.as_str(), self)).chain(input.map(|input| ("input", input))).collect();
-        let grouped: Vec<_> = tables.iter().map(|(name, table)| (name, table.subsets(), table.all())).collect();
-        let subsets = grouped[0].1.len();
-        // Both tables hold the same pictures, and so the same subsets.
+        let grouped: Vec<_> = tables.iter().map(|(name, table)| (name, table.groups())).collect();
+        // Both tables hold the same pictures, and so the same groups.
         let mut rows: Vec<(&str, &Group<'_>)> = Vec::new();
-        for i in 0..subsets {
-            rows.extend(grouped.iter().filter_map(|(name, groups, _)| Some((**name, groups.get(i)?))));
-        }
-        if subsets > 1 {
-            rows.extend(grouped.iter().map(|(name, _, all)| (**name, all)));
+        for i in 0..grouped[0].1.len() {
+            rows.extend(grouped.iter().filter_map(|(name, groups)| Some((**name, groups.get(i)?))));
         }
         let columns: Vec<Figure> = self.figures();
         let mut text = format!("{:<20} {:<12} {:<8} {:>9} {:>5}", "subset", "picture", "profile", "size", "n");
@@ -134,14 +172,19 @@ impl Table {
     /// A header and a line for each picture.
     pub fn csv(&self) -> String {
         let columns = self.figures();
+        let apertures = self.images.iter().any(|i| i.aperture.is_some());
         let mut text = String::from("subset,name,profile,rescale,height,width");
+        text += if apertures { ",aperture" } else { "" };
         columns.iter().for_each(|c| text += &format!(",{}", c.key));
         text.push('\n');
         let quoted = |s: &str| {
             if s.contains([',', '"', '\n']) { format!("\"{}\"", s.replace('"', "\"\"")) } else { s.to_owned() }
         };
-        for Image { name, subset, size: [h, w], score } in &self.images {
+        for Image { name, subset, aperture, size: [h, w], score } in &self.images {
             text += &format!("{},{},{},{},{h},{w}", quoted(subset), quoted(name), self.profile, self.rescale);
+            if apertures {
+                text += &format!(",{}", aperture.as_deref().unwrap_or_default());
+            }
             for column in &columns {
                 text += &format!(",{}", (column.of)(score).map_or_else(String::new, |v| v.to_string()));
             }

@@ -14,6 +14,7 @@ use manifests::{
 use serde_json::{Value, json};
 
 use super::{
+    lock::Lock,
     tensorboard::{EVENTS_FILE, Events},
     trainer::Trainer,
 };
@@ -40,15 +41,21 @@ pub struct RunFolder {
     root: PathBuf,
     metrics: Option<LogWriter<Record>>,
     events: Option<Events>,
+    _lock: Lock,
 }
 
 impl RunFolder {
     /// Creates the folder, or opens one that holds the same run.
     ///
     /// # Errors
-    /// A folder that holds something else or another run; with `resume`, one that holds none.
+    /// A folder that holds something else or another run, or that another fit writes; with `resume`, one that holds none.
     pub fn open(root: &Path, run: &Run, resume: bool) -> Result<Self, Error> {
         let file = root.join(RUN_FILE);
+        if resume && !file.is_file() {
+            return Err(Error::input_at(root, "holds no run to resume"));
+        }
+        fs::create_dir_all(root).map_err(Error::io(root, "create"))?;
+        let lock = Lock::of(root)?;
         if file.is_file() {
             let there: Run = manifests::read_yaml(&file)?;
             if let Some(difference) = difference(&there, run) {
@@ -57,19 +64,33 @@ impl RunFolder {
                 return Err(Error::input_at(root, message));
             }
         } else {
-            if resume {
-                return Err(Error::input_at(root, "holds no run to resume"));
-            }
-            if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
+            // A fit that was killed at its very beginning may have left a file that it was writing.
+            let entries = fs::read_dir(root).map_err(Error::io(root, "read"))?;
+            if entries.flatten().any(|entry| !unfinished(&entry.path())) {
                 return Err(Error::input_at(root, "is not empty and holds no run: give a new folder to --out"));
-            }
-            for folder in [CHECKPOINTS, SAMPLES] {
-                let folder = root.join(folder);
-                fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
             }
             manifests::write_yaml(&file, run)?;
         }
-        Ok(Self { root: root.to_path_buf(), metrics: None, events: None })
+        for folder in [CHECKPOINTS, SAMPLES] {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
+        }
+        let folder = Self { root: root.to_path_buf(), metrics: None, events: None, _lock: lock };
+        folder.sweep()?;
+        Ok(folder)
+    }
+
+    /// Removes files that a killed fit was writing: at full width each would take the room of a checkpoint.
+    fn sweep(&self) -> Result<(), Error> {
+        for folder in [self.root.clone(), self.root.join(CHECKPOINTS), self.root.join(SAMPLES)] {
+            for entry in fs::read_dir(&folder).map_err(Error::io(&folder, "read"))? {
+                let path = entry.map_err(Error::io(&folder, "read"))?.path();
+                if unfinished(&path) {
+                    fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The checkpoint to resume from.
@@ -205,6 +226,11 @@ impl RunFolder {
         let text = format!("{document:#}\n");
         Ok(manifests::write_atomic(&self.root.join(ENVIRONMENT_FILE), text.as_bytes())?)
     }
+}
+
+/// Whether a file is one that was being written.
+fn unfinished(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(manifests::io::UNFINISHED))
 }
 
 /// The first key in which two runs differ, with both values.

@@ -43,8 +43,8 @@ impl Window {
         }
     }
 
-    /// The means so far, none without a step; starts anew.
-    pub(crate) fn take(&mut self, learning_rate: f64) -> Option<TrainRecord> {
+    /// The means so far, none without a step; starts anew. `memory` is what is in use now, in bytes.
+    pub(crate) fn take(&mut self, learning_rate: f64, memory: Option<u64>) -> Option<TrainRecord> {
         let done = std::mem::replace(self, Self::new());
         let seconds = done.began.elapsed().as_secs_f64().max(1e-9);
         let n = done.steps as f64;
@@ -60,6 +60,7 @@ impl Window {
             learning_rate,
             images_per_s: done.images as f64 / seconds,
             data_wait: (done.waited.as_secs_f64() / seconds).min(1.0),
+            memory_mib: memory.map(|bytes| (bytes as f64 / f64::from(1 << 20)).round()),
         })
     }
 }
@@ -109,8 +110,9 @@ impl Progress {
             ("si_g", r.si_gradient),
         ];
         let terms: Vec<String> = terms.iter().filter_map(|(name, t)| t.map(|t| format!("{name} {t:.3}"))).collect();
+        let memory = r.memory_mib.map_or_else(String::new, |mib| format!("  {:.1} GiB", mib / 1024.0));
         let text = format!(
-            "loss {:.4} ({})  lr {:.1e}  {:.1} images/s  data wait {:.0} %  {} left",
+            "loss {:.4} ({})  lr {:.1e}  {:.1} images/s  data wait {:.0} %{memory}  {} left",
             r.loss,
             terms.join(" "),
             r.learning_rate,

@@ -92,6 +92,7 @@ fn scalars(began: f64, record: &Record) -> Vec<u8> {
         values.push(("schedule/learning_rate".into(), t.learning_rate));
         values.push(("speed/images_per_s".into(), t.images_per_s));
         values.push(("speed/data_wait".into(), t.data_wait));
+        values.extend(t.memory_mib.map(|mib| ("speed/memory_mib".into(), mib)));
     }
     let mut scores = |name: &str, s: &Scores| {
         values.extend([("ssim", s.ssim), ("si", s.si), ("psnr", s.psnr)].map(|(key, v)| (format!("{name}/{key}"), v)));

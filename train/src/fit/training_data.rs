@@ -1,6 +1,6 @@
 //! What a run reads: the samples to fit in their order, and those that choose the best checkpoint.
 
-use std::path::Path;
+use std::{cell::OnceCell, path::Path};
 
 use manifests::{dataset::Split, run::Run};
 
@@ -20,6 +20,8 @@ pub(crate) struct TrainingData {
     pub(crate) order: Order,
     /// The samples that are not.
     pub(crate) validation: Validation,
+    /// How many batches statistics are re-estimated over, and those batches, once they were asked for.
+    precise: (u64, OnceCell<Vec<Batch>>),
 }
 
 impl TrainingData {
@@ -35,22 +37,28 @@ impl TrainingData {
             samples.check_sizes(MULTIPLE as u32)?;
         }
         let order = Order::new(run.seed.0, run.schedule.batch, &train);
-        Ok(Self { train, order, validation: Validation::new(validation) })
+        let precise = (run.schedule.precise_batches, OnceCell::new());
+        Ok(Self { train, order, validation: Validation::new(validation), precise })
     }
 
     /// Batches from step `first` on, decoded ahead.
     pub(crate) fn loader(&self, first: u64) -> Loader {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-        Loader::start(self.train.clone(), self.order.clone(), first, threads)
+        Loader::start(self.train.clone(), self.order.clone(), first, Loader::threads())
     }
 
-    /// The first batches of the run's first epoch: the same ones whenever statistics are re-estimated.
+    /// The first batches of the run's first epoch: the same ones whenever statistics are re-estimated. They are read when that
+    /// is first done, which need not hold up the first step.
     ///
     /// # Errors
     /// A picture of theirs that cannot be read.
-    pub(crate) fn precise_batches(&self, n: u64) -> Result<Vec<Batch>, Error> {
+    pub(crate) fn precise_batches(&self) -> Result<&[Batch], Error> {
+        let (n, read) = &self.precise;
+        if let Some(batches) = read.get() {
+            return Ok(batches);
+        }
         let batches = self.order.epoch(0);
-        let chosen = batches.iter().take(usize::try_from(n).unwrap_or(usize::MAX));
-        chosen.map(|places| Batch::read(&self.train, places)).collect()
+        let chosen = batches.iter().take(usize::try_from(*n).unwrap_or(usize::MAX));
+        let batches = chosen.map(|places| Batch::read(&self.train, places)).collect::<Result<_, _>>()?;
+        Ok(read.get_or_init(|| batches))
     }
 }

@@ -9,6 +9,7 @@
 //! `corrn` is what the CoRRN paper's tables use, `field` what ERRNet, RAGNet, RDNet and XReflection report.
 
 mod gaussian;
+mod gradients;
 mod local;
 mod psnr;
 mod region;
@@ -20,6 +21,7 @@ use std::fmt;
 use image::{RgbImage, imageops::FilterType};
 use serde::{Deserialize, Serialize};
 
+pub use gradients::{Compared, Gradients};
 pub use region::Region;
 pub use rescale::Rescale;
 

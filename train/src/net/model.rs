@@ -41,6 +41,18 @@ impl Corrn {
     /// # Errors
     /// What Candle answers, for instance when the device has no memory left.
     pub fn new(model: &Model, seed: u64, dtype: DType, device: &Device) -> Result<Self> {
+        Self::of(model, Some(seed), dtype, device)
+    }
+
+    /// A network of zeros, to be filled from a file.
+    ///
+    /// # Errors
+    /// As [`Corrn::new`].
+    pub fn blank(model: &Model, dtype: DType, device: &Device) -> Result<Self> {
+        Self::of(model, None, dtype, device)
+    }
+
+    fn of(model: &Model, seed: Option<u64>, dtype: DType, device: &Device) -> Result<Self> {
         let mut params = Params::new(seed, dtype, device);
         let table = layers(model).into_iter().map(|l| (l.name.clone(), l)).collect();
         let mut b = Builder { params: &mut params, layers: table };
@@ -60,12 +72,7 @@ impl Corrn {
     /// # Errors
     /// When the image is not N x 3 x H x W with H and W multiples of 32.
     pub fn forward(&self, image: &Tensor, pass: Pass) -> Result<Output> {
-        let (_, c, h, w) = image.dims4()?;
-        if c != 3 || h == 0 || w == 0 || h % MULTIPLE != 0 || w % MULTIPLE != 0 {
-            candle_core::bail!(
-                "the network takes N x 3 x H x W with H and W multiples of {MULTIPLE}, not {c} x {h} x {w}"
-            );
-        }
+        check(image)?;
         let out = self.walk(image, &pass)?;
         let own = |t: Tensor| t.to_dtype(image.dtype());
         Ok(Output {
@@ -73,6 +80,15 @@ impl Corrn {
             reflection: own(out.reflection)?,
             gradient: out.gradient.map(own).transpose()?,
         })
+    }
+
+    /// What the five stages of the encoder answer to I in evaluation: N x C x H/2 x W/2 to N x C x H/32 x W/32.
+    ///
+    /// # Errors
+    /// As [`Corrn::forward`].
+    pub fn stages(&self, image: &Tensor) -> Result<[Tensor; 5]> {
+        check(image)?;
+        Ok(self.encoder.forward(image, &Pass::eval())?.stages)
     }
 
     /// The whole network's wiring.
@@ -87,4 +103,13 @@ impl Corrn {
         };
         Ok(Output { background, reflection, gradient: guidance.map(|g| g.gradient) })
     }
+}
+
+/// Refuses what the stages cannot halve.
+fn check(image: &Tensor) -> Result<()> {
+    let (_, c, h, w) = image.dims4()?;
+    if c != 3 || h == 0 || w == 0 || h % MULTIPLE != 0 || w % MULTIPLE != 0 {
+        candle_core::bail!("the network takes N x 3 x H x W with H and W multiples of {MULTIPLE}, not {c} x {h} x {w}");
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
+use rayon::prelude::*;
 
 use crate::weights::Tensors;
 
@@ -21,11 +22,15 @@ pub struct Param {
     pub trained: bool,
 }
 
+/// Numbers that one task draws.
+const CHUNK: usize = 1 << 16;
+
 /// All tensors of a network, in the order in which they were created.
 #[derive(Debug)]
 pub struct Params {
     entries: Vec<Param>,
-    rng: ChaCha8Rng,
+    /// Draws initial weights; none of a network that is filled from a file, whose weights begin as zeros.
+    rng: Option<ChaCha8Rng>,
     dtype: DType,
     device: Device,
 }
@@ -42,19 +47,20 @@ pub enum LoadError {
 }
 
 impl Params {
-    /// Nothing yet. `seed` draws every initial weight, in the order of creation.
-    pub(crate) fn new(seed: u64, dtype: DType, device: &Device) -> Self {
-        Self { entries: Vec::new(), rng: ChaCha8Rng::seed_from_u64(seed), dtype, device: device.clone() }
+    /// Nothing yet. `seed` draws every initial weight, in the order of creation; without one they are zeros.
+    pub(crate) fn new(seed: Option<u64>, dtype: DType, device: &Device) -> Self {
+        let rng = seed.map(ChaCha8Rng::seed_from_u64);
+        Self { entries: Vec::new(), rng, dtype, device: device.clone() }
     }
 
     /// A trained tensor drawn from U[-bound, bound], as PyTorch initialises convolutions:
     /// bound = 1 / sqrt(fan-in), which is `kaiming_uniform_(a=sqrt(5))`.
     pub(crate) fn uniform(&mut self, name: String, dims: &[usize], bound: f64) -> candle_core::Result<Var> {
-        let n = dims.iter().product();
-        // 53 random bits give a multiple of 2^-53 in [0, 1).
-        let draw = |rng: &mut ChaCha8Rng| (rng.next_u64() >> 11) as f64 * 2f64.powi(-53);
-        let values: Vec<f64> = (0..n).map(|_| bound * (2.0 * draw(&mut self.rng) - 1.0)).collect();
-        let tensor = Tensor::from_vec(values, dims, &Device::Cpu)?;
+        let tensor = match (&mut self.rng, self.dtype) {
+            (None, dtype) => Tensor::zeros(dims, dtype, &Device::Cpu)?,
+            (Some(rng), DType::F64) => Tensor::from_vec(draw(rng, dims, |v| bound * v), dims, &Device::Cpu)?,
+            (Some(rng), _) => Tensor::from_vec(draw(rng, dims, |v| (bound * v) as f32), dims, &Device::Cpu)?,
+        };
         self.push(name, tensor, true)
     }
 
@@ -129,6 +135,24 @@ impl Params {
     }
 }
 
+/// Draws for a tensor of some shape from U[-1, 1), each through `to`. Every task begins where the generator stands at its first
+/// number, so that the numbers do not depend on the tasks.
+fn draw<T: Send + Clone + Default>(rng: &mut ChaCha8Rng, dims: &[usize], to: impl Fn(f64) -> T + Sync) -> Vec<T> {
+    let mut values = vec![T::default(); dims.iter().product()];
+    let start = rng.get_word_pos();
+    // A number takes two of the generator's words of 32 bits; 53 of the bits give a multiple of 2^-53 in [0, 1).
+    let place = |n: usize| start + 2 * n as u128;
+    values.par_chunks_mut(CHUNK).enumerate().for_each(|(i, chunk)| {
+        let mut rng = rng.clone();
+        rng.set_word_pos(place(i * CHUNK));
+        for value in chunk {
+            *value = to(2.0 * ((rng.next_u64() >> 11) as f64 * 2f64.powi(-53)) - 1.0);
+        }
+    });
+    rng.set_word_pos(place(values.len()));
+    values
+}
+
 /// The first dozen of a list of complaints, and how many more there are.
 fn shorten(wrong: &[String]) -> String {
     const SHOWN: usize = 12;
@@ -137,4 +161,25 @@ fn shorten(wrong: &[String]) -> String {
         text += &format!(", and {} more", wrong.len() - SHOWN);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_generator_in_one_piece() {
+        let mut params = Params::new(Some(7), DType::F64, &Device::Cpu);
+        let sizes = [[3, 1], [2 * CHUNK + 5, 1], [4, 1]];
+        let mut found = Vec::new();
+        for (i, dims) in sizes.iter().enumerate() {
+            let var = params.uniform(format!("{i}"), dims, 0.5).unwrap();
+            found.extend(var.flatten_all().unwrap().to_vec1::<f64>().unwrap());
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        for value in found {
+            let wanted = 0.5 * (2.0 * ((rng.next_u64() >> 11) as f64 * 2f64.powi(-53)) - 1.0);
+            assert_eq!(value, wanted);
+        }
+    }
 }

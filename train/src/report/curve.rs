@@ -9,7 +9,19 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 26.0;
 
-/// A named line of (step, value).
+/// What a chart's axes count.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Axes {
+    /// The unit along the bottom.
+    pub(super) x: &'static str,
+}
+
+impl Axes {
+    /// Optimiser steps.
+    pub(super) const STEPS: Self = Self { x: "step" };
+}
+
+/// A named line of (x, y).
 pub(super) struct Line {
     pub(super) name: String,
     /// One of the style sheet's colours, 0 to 6; 6 is a dashed grey.
@@ -17,8 +29,8 @@ pub(super) struct Line {
     pub(super) points: Vec<(f64, f64)>,
 }
 
-/// Lines over steps. Values that are not finite are left out; nothing is drawn without two points.
-pub(super) fn chart(title: &str, lines: &[Line]) -> Markup {
+/// Lines over an axis. Values that are not finite are left out; nothing is drawn without two points.
+pub(super) fn chart(title: &str, axes: Axes, lines: &[Line]) -> Markup {
     let lines: Vec<&Line> = lines.iter().filter(|l| !l.points.is_empty()).collect();
     let points = || lines.iter().flat_map(|l| &l.points).filter(|p| p.1.is_finite());
     let bounds = |of: fn(&(f64, f64)) -> f64| {
@@ -49,7 +61,7 @@ pub(super) fn chart(title: &str, lines: &[Line]) -> Markup {
                     line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(y(*tick)) y2=(y(*tick)) {}
                     text x=(LEFT - 7.0) y=(y(*tick) + 4.0) text-anchor="end" { (short(*tick)) }
                 }
-                text x=(LEFT) y=(HEIGHT - 8.0) { "step " (x0) }
+                text x=(LEFT) y=(HEIGHT - 8.0) { (axes.x) " " (x0) }
                 text x=(WIDTH - RIGHT) y=(HEIGHT - 8.0) text-anchor="end" { (x1) }
                 @for line in &lines {
                     path class={ "c" (line.colour) } d=(path(line)) {}
@@ -99,8 +111,8 @@ mod tests {
     #[test]
     fn a_chart_has_a_path_for_each_line_and_survives_odd_values() {
         let line = |points| Line { name: "loss".into(), colour: 0, points };
-        let svg = chart("x", &[line(vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 0.5)])]).into_string();
+        let svg = chart("x", Axes::STEPS, &[line(vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 0.5)])]).into_string();
         assert!(svg.contains("class=\"c0\"") && !svg.contains("NaN"));
-        assert!(chart("x", &[line(vec![])]).into_string().contains("too few"));
+        assert!(chart("x", Axes::STEPS, &[line(vec![])]).into_string().contains("too few"));
     }
 }

@@ -49,7 +49,19 @@ fn sources(root: &Path) -> Vec<PathBuf> {
 /// The call that compiles one file. `VITRINE_SANITIZE` adds sanitizers, as `-fsanitize` names them.
 fn compiler(root: &Path, source: &Path, library: &Path) -> Command {
     let mut compiler = Command::new(std::env::var("CXX").unwrap_or_else(|_| "c++".into()));
-    compiler.args(["-std=c++17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"]);
+    // A sanitizer's library is for the kernels, not for the compiler.
+    compiler.env_remove("LD_PRELOAD");
+    compiler.args([
+        "-std=c++17",
+        "-O2",
+        "-fPIC",
+        "-shared",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unknown-pragmas",
+        "-Wno-clobbered",
+    ]);
     if let Ok(which) = std::env::var("VITRINE_SANITIZE") {
         compiler.args(["-g", &format!("-fsanitize={which}"), "-fno-sanitize-recover=all"]);
     }

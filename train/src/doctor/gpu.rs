@@ -21,18 +21,26 @@ const LIBRARIES: [Library; 5] = [
 
 /// Prints which GPUs this build can use and what of NVIDIA's this machine has, and answers every device by name.
 pub(super) fn devices() -> Vec<(String, Device)> {
-    let mut devices = vec![("cpu".to_owned(), Device::Cpu)];
-    #[cfg(not(feature = "cuda"))]
-    println!("cuda      not in this build: --device cpu is the only device (./dev cuda builds one for GPUs)");
-    #[cfg(feature = "cuda")]
-    match crate::cuda::count() {
-        Err(e) => println!("cuda      no GPU can be used: {e}"),
-        Ok(count) => devices.extend((0..count).filter_map(|ordinal| open(&format!("cuda:{ordinal}")))),
-    }
+    let devices = std::iter::once(("cpu".to_owned(), Device::Cpu)).chain(gpus()).collect();
     for line in lines(Path::new("/"), std::env::var("LD_LIBRARY_PATH").ok().as_deref()) {
         println!("gpu       {line}");
     }
     devices
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpus() -> Vec<(String, Device)> {
+    println!("cuda      not in this build: --device cpu is the only device (./dev cuda builds one for GPUs)");
+    Vec::new()
+}
+
+#[cfg(feature = "cuda")]
+fn gpus() -> Vec<(String, Device)> {
+    let count = crate::cuda::count().unwrap_or_else(|e| {
+        println!("cuda      no GPU can be used: {e}");
+        0
+    });
+    (0..count).filter_map(|ordinal| open(&format!("cuda:{ordinal}"))).collect()
 }
 
 /// A GPU, with what it calls itself printed, or why it cannot be used.

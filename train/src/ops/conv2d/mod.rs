@@ -49,6 +49,7 @@ struct Convolution {
     /// The filters in the image's type, where theirs is another.
     filters: Option<Tensor>,
     /// The bias likewise.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "only a GPU takes images of another type"))]
     bias: Option<Tensor>,
 }
 

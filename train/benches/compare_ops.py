@@ -1,9 +1,12 @@
 """Runs the bench `ops` and PyTorch on the same operations in turn and prints the ratios of medians.
 
     python train/benches/compare_ops.py [--threads 2] [--filter TEXT] [--rounds 3] [--cpu]
+        [--device cuda --batch 16] [--program PATH]
 
 Above 1 means slower than PyTorch.  On a machine that other
 programs use, --cpu with --threads 1 compares processor time instead of the wall clock.
+--device cuda compares on the first GPU, whose convolutions are cuDNN's own on PyTorch's side (f32 without TF32);
+--program is the bench's program where cargo is not to build it.
 """
 import argparse
 import json
@@ -21,10 +24,21 @@ p.add_argument("--threads", type=int, default=2)
 p.add_argument("--filter", default="")
 p.add_argument("--rounds", type=int, default=3)
 p.add_argument("--cpu", action="store_true")
+p.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+p.add_argument("--batch", type=int, default=2)
+p.add_argument("--program")
 a = p.parse_args()
-now = time.process_time if a.cpu else time.perf_counter
 torch.set_num_threads(a.threads)
-BATCH = 2
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+torch.backends.cudnn.benchmark = True
+torch.set_default_device(a.device)
+BATCH = a.batch
+
+
+def now():
+    if a.device == "cuda":
+        torch.cuda.synchronize()
+    return time.process_time() if a.cpu else time.perf_counter()
 
 
 def window():
@@ -81,7 +95,7 @@ def peer(name):
 def adam():
     v = torch.zeros(8, 1 << 20, requires_grad=True)
     v.grad = torch.ones_like(v)
-    opt = torch.optim.Adam([v])
+    opt = torch.optim.Adam([v], fused=a.device == "cuda" or None)
     return lambda: opt.step()
 
 
@@ -109,14 +123,16 @@ def theirs(name, repeats=7):
     return statistics.median(forward[1:]), statistics.median(backward[1:])
 
 
-env = os.environ | {"RAYON_NUM_THREADS": str(a.threads), "OPS_CLOCK": "cpu" if a.cpu else "wall"}
+env = os.environ | {"RAYON_NUM_THREADS": str(a.threads), "OPS_CLOCK": "cpu" if a.cpu else "wall", "OPS_BATCH": str(a.batch)}
+env["OPS_DEVICE"] = "cuda:0" if a.device == "cuda" else "cpu"
+program = [a.program] if a.program else ["cargo", "bench", "-q", "-p", "train", "--bench", "ops", "--"]
 ours, peers = {}, {}
 for _ in range(a.rounds):
-    for line in subprocess.run(["cargo", "bench", "-q", "-p", "train", "--bench", "ops", "--", a.filter], env=env, capture_output=True, text=True, check=True).stdout.splitlines():
+    for line in subprocess.run([*program, a.filter], env=env, capture_output=True, text=True, check=True).stdout.splitlines():
         o = json.loads(line)
         ours.setdefault(o["op"], []).append((o["forward_s"], o["backward_s"]))
         peers.setdefault(o["op"], []).append(theirs(o["op"]))
-print(f"{'operation':32} {'ours ms':>16} {'PyTorch ms':>16} {'ratio f':>8} {'ratio b':>8} {'both':>8}  (PyTorch {torch.__version__}, {a.threads} threads)")
+print(f"{'operation':32} {'ours ms':>16} {'PyTorch ms':>16} {'ratio f':>8} {'ratio b':>8} {'both':>8}  (PyTorch {torch.__version__}, {f'{a.threads} threads' if a.device == 'cpu' else torch.cuda.get_device_name()})")
 for name in ours:
     (f, b), (tf, tb) = (tuple(statistics.median(v) for v in zip(*d[name])) for d in (ours, peers))
     ratio = lambda ours, peer: f"{ours / peer:8.2f}" if peer else " " * 8

@@ -6,8 +6,10 @@
 //! `cargo bench -p train --bench ops [-- FILTER]` prints one JSON line an operation: median seconds forward and backward.
 //! `benches/compare_ops.py` runs PyTorch on the same list and prints the ratios. RAYON_NUM_THREADS sets the threads; with
 //! OPS_CLOCK=cpu the seconds are those that the threads ran, which other programs do not disturb (Linux).
+//! OPS_DEVICE=cuda:0 runs on a GPU, where the clock stops when it has finished; OPS_BATCH sets the images in a batch.
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to report to")]
 
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -18,7 +20,9 @@ use train::optim::{Adam, AdamConfig};
 #[global_allocator]
 static ALLOCATOR: train::alloc::Recycler = train::alloc::Recycler;
 
-const BATCH: usize = 2;
+static BATCH: LazyLock<usize> = LazyLock::new(|| std::env::var("OPS_BATCH").map_or(2, |batch| batch.parse().unwrap()));
+static DEVICE: LazyLock<Device> =
+    LazyLock::new(|| std::env::var("OPS_DEVICE").map_or(Device::Cpu, |name| train::device::parse(&name).unwrap()));
 const REPEATS: usize = 7;
 
 /// (name, filter side, input channels, output channels, height, width) of the network's convolutions.
@@ -52,11 +56,12 @@ const TRANSPOSED: [(&str, usize, usize, usize, usize); 6] = [
 ];
 
 fn random(shape: &[usize]) -> Tensor {
-    Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+    Tensor::randn(0f32, 1., shape, &DEVICE).unwrap()
 }
 
-/// Seconds so far: of the wall clock, or of all threads.
+/// Seconds so far: of the wall clock, or of all threads. What a GPU was told to do is done.
 fn now() -> f64 {
+    DEVICE.synchronize().unwrap();
     if std::env::var("OPS_CLOCK").is_ok_and(|clock| clock == "cpu") {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
         let nanoseconds = |task: std::path::PathBuf| -> f64 {
@@ -100,12 +105,12 @@ fn main() {
     // Cargo passes --bench; the first other argument chooses the operations.
     let filter = std::env::args().skip(1).find(|a| !a.starts_with("--")).unwrap_or_default();
     for (name, k, c, out, h, w) in CONVOLUTIONS {
-        time(name, &filter, &[&[BATCH, c, h, w], &[out, c, k, k]], |x| ops::conv2d(&x[0], &x[1], None, k / 2));
+        time(name, &filter, &[&[*BATCH, c, h, w], &[out, c, k, k]], |x| ops::conv2d(&x[0], &x[1], None, k / 2));
     }
     for (name, c, out, h, w) in TRANSPOSED {
-        time(name, &filter, &[&[BATCH, c, h, w], &[c, out, 4, 4]], |x| ops::conv_transpose2d(&x[0], &x[1]));
+        time(name, &filter, &[&[*BATCH, c, h, w], &[c, out, 4, 4]], |x| ops::conv_transpose2d(&x[0], &x[1]));
     }
-    let large: &[usize] = &[BATCH, 64, 96, 160];
+    let large: &[usize] = &[*BATCH, 64, 96, 160];
     time("batch norm and relu 64 96x160", &filter, &[large, &[64], &[64]], |x| {
         Ok(ops::batch_norm_train(&x[0], &x[1], &x[2], 1e-3, true)?.0)
     });
@@ -123,12 +128,12 @@ fn main() {
         let seconds = median((0..=REPEATS).map(sum).collect());
         println!("{{\"op\": \"tape 64 96x160\", \"forward_s\": 0, \"backward_s\": {seconds:.6}}}");
     }
-    let image: &[usize] = &[BATCH, 3, 96, 160];
+    let image: &[usize] = &[*BATCH, 3, 96, 160];
     time("ssim 96x160", &filter, &[image, image], |x| ops::ssim(&x[0].detach(), &x[1]));
     time("statistic loss 96x160", &filter, &[image, image], |x| ops::statistic_loss(&x[0], &x[1]));
     let name = "adam 8M";
     if name.contains(&filter) {
-        let var = Var::from_tensor(&Tensor::zeros((8, 1 << 20), DType::F32, &Device::Cpu).unwrap()).unwrap();
+        let var = Var::from_tensor(&Tensor::zeros((8, 1 << 20), DType::F32, &DEVICE).unwrap()).unwrap();
         let mut adam = Adam::new(vec![("w".into(), var.clone())], AdamConfig::default()).unwrap();
         let gradients = var.as_tensor().backward().unwrap();
         let step = |_| {

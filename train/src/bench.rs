@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     Error, device, loss,
     memory::Need,
-    net::{Corrn, Pass},
+    net::{Corrn, Pass, layers},
     ops,
     optim::{Adam, AdamConfig},
 };
@@ -40,9 +40,12 @@ pub(crate) struct StepArgs {
     /// Columns, a multiple of 32.
     #[arg(long)]
     width: usize,
-    /// Steps that are timed, after two that are not.
+    /// Steps that are timed.
     #[arg(long)]
     steps: usize,
+    /// Steps before the clock starts.
+    #[arg(long, default_value_t = 2)]
+    warm_up: usize,
     /// Arithmetic: f32, tf32 or bf16.
     #[arg(long, default_value = "f32", value_parser = precision)]
     precision: Precision,
@@ -61,9 +64,6 @@ fn precision(text: &str) -> Result<Precision, String> {
     serde_json::from_value(json!(text)).map_err(|_| "f32, tf32 or bf16".to_owned())
 }
 
-/// Steps before the clock starts.
-const WARM_UP: usize = 2;
-
 /// Times what was asked for.
 ///
 /// # Errors
@@ -81,9 +81,7 @@ pub(crate) fn bench(command: &BenchCommand) -> Result<(), Error> {
 /// A size or precision that the device does not take.
 fn step(args: &StepArgs) -> Result<(), Error> {
     let device = device::parse(&args.device)?;
-    if args.precision != Precision::F32 {
-        return Err(Error::input("--precision: tf32 and bf16 need CUDA, which this build does not have; use f32"));
-    }
+    device::set_precision(&device, args.precision)?;
     if args.batch == 0 || args.steps == 0 {
         return Err(Error::input("--batch and --steps must be at least 1"));
     }
@@ -96,11 +94,13 @@ fn step(args: &StepArgs) -> Result<(), Error> {
         "step_s": median,
         "images_per_s": args.batch as f64 / median,
         "device": args.device,
+        "gpu": device::gpu_name(&device)?,
+        "operations": operations(args),
         "precision": args.precision,
         "batch": args.batch,
         "size": [args.height, args.width],
         "model_width": args.model_width,
-        "peak_mib": peak_mib(),
+        "peak_mib": device::peak_mib(&device)?,
         "estimated_mib": (estimate.bytes(args.batch) / f64::from(1 << 20)).round(),
     });
     if args.json {
@@ -126,6 +126,12 @@ impl StepArgs {
     }
 }
 
+/// Multiplications and additions of a step's convolutions, by their definition: forward, and twice that for the gradients.
+fn operations(args: &StepArgs) -> f64 {
+    let work: u64 = layers(&args.model()).iter().map(|layer| layer.multiply_adds(args.height, args.width)).sum();
+    6.0 * work as f64 * args.batch as f64
+}
+
 /// Seconds of each step after the warm-up.
 fn steps(args: &StepArgs, device: &Device) -> Result<Vec<f64>, Error> {
     let net = Corrn::new(&args.model(), 0, DType::F32, device)?;
@@ -134,23 +140,18 @@ fn steps(args: &StepArgs, device: &Device) -> Result<Vec<f64>, Error> {
     let b = (Tensor::rand(0f32, 1f32, dims, device)? * 0.9)?;
     let r = (Tensor::rand(0f32, 1f32, dims, device)? * 0.3)?;
     let image = (&b + &r)?;
+    let pass = Pass::train().with_precision(args.precision);
+    device::reset_peak(device)?;
     let mut times = Vec::with_capacity(args.steps);
-    for i in 0..WARM_UP + args.steps {
+    for i in 0..args.warm_up + args.steps {
         let began = Instant::now();
-        let out = net.forward(&image, Pass::train())?;
+        let out = net.forward(&image, pass)?;
         let terms = loss::corrn(&Loss::default(), &out, &b, &r)?;
         adam.step(&ops::backward(&terms.total)?)?;
         device.synchronize()?;
-        if i >= WARM_UP {
+        if i >= args.warm_up {
             times.push(began.elapsed().as_secs_f64());
         }
     }
     Ok(times)
-}
-
-/// The process's largest memory so far in MiB, where the system says.
-fn peak_mib() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find(|l| l.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
 }

@@ -1,5 +1,6 @@
 //! `train doctor`: what this build and this machine can do.
 
+mod gpu;
 mod operations;
 
 use candle_core::{Device, Tensor};
@@ -22,16 +23,17 @@ pub(crate) fn doctor() -> Result<(), Error> {
         bytes.map_or("unknown".to_owned(), |b| format!("{:.1} GiB", b as f64 / f64::from(1 << 30)))
     };
     println!("memory    {}, {} available to this process", gib(memory::total()), gib(memory::available()));
-    println!("cuda      not in this build: --device cpu is the only device");
-    println!("\n{:<34} {:>12} {:>10}", "each operation, cpu", "off by", "time");
     let mut wrong = Vec::new();
-    for found in operations::check(&Device::Cpu)? {
-        let good = found.difference <= operations::TOLERANCE;
-        let verdict = if good { "" } else { "  WRONG" };
-        let time = 1e3 * found.time.as_secs_f64();
-        println!("{:<34} {:>12.1e} {time:>7.2} ms{verdict}", found.name, found.difference);
-        if !good {
-            wrong.push(found.name.trim());
+    for (name, device) in gpu::devices() {
+        println!("\n{:<34} {:>12} {:>10}", format!("each operation, {name}"), "off by", "time");
+        for found in operations::check(&device)? {
+            let good = found.difference <= operations::TOLERANCE;
+            let verdict = if good { "" } else { "  WRONG" };
+            let time = 1e3 * found.time.as_secs_f64();
+            println!("{:<34} {:>12.1e} {time:>7.2} ms{verdict}", found.name, found.difference);
+            if !good {
+                wrong.push(format!("{} on {name}", found.name.trim()));
+            }
         }
     }
     if !wrong.is_empty() {

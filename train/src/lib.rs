@@ -8,8 +8,10 @@ pub mod alloc;
 mod bench;
 pub mod checkpoint;
 pub mod cli;
+#[cfg(any(feature = "cuda", test))]
+mod cuda;
 pub mod data;
-mod device;
+pub mod device;
 mod doctor;
 mod error;
 pub mod eval;

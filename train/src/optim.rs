@@ -1,6 +1,12 @@
 //! Adam and AdamW, with moments that can be saved and loaded.
 
 mod average;
+mod clip;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "cuda")]
+mod plan;
+mod rule;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -56,6 +62,9 @@ pub struct Adam {
     slots: Vec<Slot>,
     config: AdamConfig,
     steps: u64,
+    /// Where the variables are on a GPU; made by the first step, and anew when a state is taken up.
+    #[cfg(feature = "cuda")]
+    on_device: Option<cuda::OnDevice>,
 }
 
 impl Adam {
@@ -85,7 +94,13 @@ impl Adam {
             let (first, second) = (var.as_tensor().zeros_like()?, var.as_tensor().zeros_like()?);
             slots.push(Slot { name, var, first, second });
         }
-        Ok(Self { slots, config, steps: 0 })
+        Ok(Self {
+            slots,
+            config,
+            steps: 0,
+            #[cfg(feature = "cuda")]
+            on_device: None,
+        })
     }
 
     /// Settings in force.
@@ -105,22 +120,60 @@ impl Adam {
 
     /// Moves every variable that has a gradient; one without keeps its value and moments.
     pub fn step(&mut self, gradients: &GradStore) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if self.is_on_gpu() {
+            return self.step_on_gpu(gradients, 1.0, None).map(|_| ());
+        }
         self.steps += 1;
-        let config = self.config;
-        // i32 is wide enough: beta^2^31 is 0 for every beta below 1 - 1e-7.
-        let power = i32::try_from(self.steps).unwrap_or(i32::MAX);
-        let correction = (1.0 - config.beta1.powi(power), 1.0 - config.beta2.powi(power));
+        let constants = rule::constants(&self.config, self.steps);
         for slot in &self.slots {
-            let Some(gradient) = gradients.get(&slot.var) else { continue };
-            if gradient.shape() != slot.var.shape() || gradient.dtype() != slot.var.dtype() {
-                bail!("Adam: the gradient of {} is {:?}, not {:?}", slot.name, gradient.shape(), slot.var.shape());
-            }
+            let Some(gradient) = slot.gradient(gradients)? else { continue };
             match slot.var.dtype() {
-                DType::F64 => slot.update::<f64>(&gradient.contiguous()?, &config, correction)?,
-                _ => slot.update::<f32>(&gradient.contiguous()?, &config, correction)?,
+                DType::F64 => slot.update::<f64>(&gradient, constants)?,
+                _ => slot.update::<f32>(&gradient, constants)?,
             }
         }
         Ok(())
+    }
+
+    /// As [`Adam::step`], with the gradients times `scale` and, where there is a limit, clipped so that their global norm
+    /// is at most that. Answers the norm before clipping; where it is not finite no step was taken.
+    pub fn step_clipped(&mut self, mut gradients: GradStore, scale: f64, limit: Option<f64>) -> Result<Option<f64>> {
+        #[cfg(feature = "cuda")]
+        if self.is_on_gpu() {
+            return self.step_on_gpu(&gradients, scale, limit);
+        }
+        let vars = self.slots.iter().map(|slot| &slot.var);
+        if scale != 1.0 {
+            clip::scale(&mut gradients, vars.clone(), scale)?;
+        }
+        let norm = limit.map(|limit| clip::clip(&mut gradients, vars, limit)).transpose()?;
+        if norm.is_none_or(f64::is_finite) {
+            self.step(&gradients)?;
+        }
+        Ok(norm)
+    }
+
+    #[cfg(feature = "cuda")]
+    fn is_on_gpu(&self) -> bool {
+        self.slots.first().is_some_and(|slot| slot.var.device().is_cuda())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn step_on_gpu(&mut self, gradients: &GradStore, scale: f64, limit: Option<f64>) -> Result<Option<f64>> {
+        if self.on_device.is_none() {
+            let tensors = self.slots.iter().map(|s| (s.var.as_tensor(), [Some(&s.first), Some(&s.second)]));
+            self.on_device = cuda::OnDevice::of(&tensors.collect::<Vec<_>>())?;
+        }
+        let Some(device) = &mut self.on_device else { bail!("Adam: the variables are not on a GPU") };
+        let gradients = self.slots.iter().map(|slot| slot.gradient(gradients)).collect::<Result<Vec<_>>>()?;
+        let rule = rule::constants(&self.config, self.steps + 1);
+        let clipped = device.step(&gradients, rule, scale, limit)?;
+        let norm = clipped.map(|clipped| device.norm(&clipped)).transpose()?;
+        if norm.is_none_or(f64::is_finite) {
+            self.steps += 1;
+        }
+        Ok(norm)
     }
 
     /// Copies of all moments under `exp_avg.NAME` and `exp_avg_sq.NAME`, in the variables' order.
@@ -156,19 +209,32 @@ impl Adam {
         for (slot, (first, second)) in self.slots.iter_mut().zip(moments) {
             (slot.first, slot.second) = (first, second);
         }
+        #[cfg(feature = "cuda")]
+        {
+            self.on_device = None;
+        }
         self.steps = steps;
         Ok(())
     }
 }
 
 impl Slot {
-    fn update<T: Scalar>(&self, gradient: &Tensor, config: &AdamConfig, correction: (f64, f64)) -> Result<()> {
+    /// The variable's gradient, contiguous, if it has one. Fails where it does not fit.
+    fn gradient(&self, gradients: &GradStore) -> Result<Option<Tensor>> {
+        let Some(gradient) = gradients.get(&self.var) else { return Ok(None) };
+        if gradient.shape() != self.var.shape() || gradient.dtype() != self.var.dtype() {
+            bail!("Adam: the gradient of {} is {:?}, not {:?}", self.name, gradient.shape(), self.var.shape());
+        }
+        gradient.contiguous().map(Some)
+    }
+
+    fn update<T: Scalar>(&self, gradient: &Tensor, constants: [f64; 9]) -> Result<()> {
         let (storage, layout) = gradient.storage_and_layout();
         let (candle_core::Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
             bail!("Adam: the gradient of {} is not on the CPU", self.name)
         };
         let g = &T::cpu_storage_as_slice(storage)?[start..end];
-        let rule = Rule::<T>::new(config, correction);
+        let rule = Rule::<T>::new(constants);
         with_mut(&self.var, |p: &mut [T]| {
             with_mut(&self.first, |m: &mut [T]| with_mut(&self.second, |v: &mut [T]| rule.apply(p, g, m, v)))?
         })??;
@@ -202,7 +268,7 @@ impl Scalar for f64 {
     }
 }
 
-/// The constants of one step.
+/// The constants of one step in the variables' type.
 struct Rule<T> {
     keep: T,
     decay: T,
@@ -214,18 +280,9 @@ struct Rule<T> {
 }
 
 impl<T: Scalar> Rule<T> {
-    fn new(config: &AdamConfig, correction: (f64, f64)) -> Self {
-        let t = T::from_f64_exact;
-        let AdamConfig { lr, beta1, beta2, eps, weight_decay, decoupled } = *config;
-        Self {
-            keep: t(if decoupled { 1.0 - lr * weight_decay } else { 1.0 }),
-            decay: t(if decoupled { 0.0 } else { weight_decay }),
-            beta1: (t(beta1), t(1.0 - beta1)),
-            beta2: (t(beta2), t(1.0 - beta2)),
-            step_size: t(lr / correction.0),
-            root_scale: t(1.0 / correction.1.sqrt()),
-            eps: t(eps),
-        }
+    fn new(constants: [f64; 9]) -> Self {
+        let [keep, decay, beta1, rest1, beta2, rest2, step_size, root_scale, eps] = constants.map(T::from_f64_exact);
+        Self { keep, decay, beta1: (beta1, rest1), beta2: (beta2, rest2), step_size, root_scale, eps }
     }
 
     fn apply(&self, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T]) {

@@ -9,6 +9,7 @@ use crate::{
     Error,
     checkpoint::{self, Checkpoint, Header},
     data::Batch,
+    device::{self, Carrier},
     loss::{self, Terms},
     net::{Corrn, Pass},
     ops,
@@ -36,11 +37,14 @@ impl Figures {
     }
 
     fn of(terms: &Terms) -> Result<Self, Error> {
-        let scalar = |t: &Tensor| t.to_dtype(DType::F64)?.to_scalar::<f64>();
         let t = [&terms.ssim_b, &terms.statistic_b, &terms.l1_b, &terms.ssim_r, &terms.statistic_r, &terms.si_gradient];
-        let mut figures = Self { loss: scalar(&terms.total)?, ..Self::default() };
+        // Read in one piece: a GPU has to be waited for only once.
+        let all: Vec<Tensor> =
+            std::iter::once(&terms.total).chain(t.into_iter().flatten()).map(Tensor::detach).collect();
+        let mut values = Tensor::stack(&all, 0)?.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter();
+        let mut figures = Self { loss: values.next().unwrap_or(f64::NAN), ..Self::default() };
         for (out, term) in figures.terms.iter_mut().zip(t) {
-            *out = term.as_ref().map(scalar).transpose()?;
+            *out = term.as_ref().and_then(|_| values.next());
         }
         Ok(figures)
     }
@@ -55,7 +59,8 @@ pub(crate) struct Trainer {
     adam: Adam,
     average: Option<Average>,
     run: Run,
-    device: Device,
+    pass: Pass,
+    carrier: Carrier,
 }
 
 impl Trainer {
@@ -64,10 +69,12 @@ impl Trainer {
     /// # Errors
     /// What Candle answers.
     pub(crate) fn new(run: &Run, device: &Device) -> Result<Self, Error> {
+        device::set_precision(device, run.precision)?;
         let net = Corrn::new(&run.model, run.seed.0, DType::F32, device)?;
         let adam = Adam::new(net.params().trained(), AdamConfig::default())?;
         let average = run.schedule.ema.map(|decay| Average::new(net.params().trained(), decay)).transpose()?;
-        Ok(Self { net, step: 0, adam, average, run: run.clone(), device: device.clone() })
+        let (pass, carrier) = (Pass::train().with_precision(run.precision), Carrier::new(device)?);
+        Ok(Self { net, step: 0, adam, average, run: run.clone(), pass, carrier })
     }
 
     /// Begins with torchvision's VGG16-BN in the encoder.
@@ -109,8 +116,8 @@ impl Trainer {
         let statistics = statistics.map(|p| Ok((p.var.clone(), p.var.copy()?))).collect::<Result<Vec<_>, Error>>()?;
         let (mut sums, mut all) = (Sums::default(), None::<GradStore>);
         for (i, batch) in batches.iter().enumerate() {
-            let batch = batch.to(DType::F32, &self.device)?;
-            let out = self.net.forward(&batch.mixture, Pass::train())?;
+            let batch = self.carrier.carry(batch)?;
+            let out = self.net.forward(&batch.mixture, self.pass)?;
             let terms = loss::corrn(&self.run.loss, &out, &batch.background, &batch.reflection)?;
             let figures = Figures::of(&terms)?;
             sums.add(&figures);
@@ -126,19 +133,12 @@ impl Trainer {
         }
         let mut figures = sums.mean();
         self.step += 1;
-        if let Some(mut gradients) = all.filter(|_| figures.is_finite()) {
-            if batches.len() > 1 {
-                scale(&mut gradients, &self.net.params().trained(), 1.0 / batches.len() as f64)?;
-            }
-            if let Some(limit) = self.run.schedule.clip_norm {
-                figures.gradient_norm = Some(clip(&mut gradients, &self.net.params().trained(), limit)?);
-            }
-            if figures.is_finite() {
-                self.adam.set_lr(learning_rate);
-                self.adam.step(&gradients)?;
-                if let Some(average) = &self.average {
-                    average.update(self.adam.steps())?;
-                }
+        if let Some(gradients) = all.filter(|_| figures.is_finite()) {
+            self.adam.set_lr(learning_rate);
+            let mean = 1.0 / batches.len() as f64;
+            figures.gradient_norm = self.adam.step_clipped(gradients, mean, self.run.schedule.clip_norm)?;
+            if let Some(average) = self.average.as_ref().filter(|_| figures.is_finite()) {
+                average.update(self.adam.steps())?;
             }
         }
         if !figures.is_finite() {
@@ -156,7 +156,7 @@ impl Trainer {
     /// What Candle answers.
     pub(crate) fn reestimate(&self, batches: &[Batch]) -> Result<(), Error> {
         for (k, batch) in batches.iter().enumerate() {
-            let mixture = batch.mixture.to_device(&self.device)?;
+            let mixture = batch.mixture.to_device(self.net.params().device())?;
             self.net.forward(&mixture, Pass::reestimate(k))?;
         }
         Ok(())
@@ -223,31 +223,6 @@ fn add(mut all: GradStore, mut more: GradStore, vars: &[(String, Var)]) -> Resul
         }
     }
     Ok(all)
-}
-
-/// Multiplies every gradient.
-fn scale(gradients: &mut GradStore, vars: &[(String, Var)], factor: f64) -> Result<(), Error> {
-    for (_, var) in vars {
-        if let Some(gradient) = gradients.remove(var) {
-            gradients.insert(var, (gradient * factor)?);
-        }
-    }
-    Ok(())
-}
-
-/// Scales gradients so that their global norm is at most `limit`, as PyTorch's `clip_grad_norm_` does (Pascanu et al. 2013,
-/// algorithm 1), and returns the norm before. One that is not finite scales nothing.
-fn clip(gradients: &mut GradStore, vars: &[(String, Var)], limit: f64) -> Result<f64, Error> {
-    let mut squares = 0.0;
-    for gradient in vars.iter().filter_map(|(_, var)| gradients.get(var)) {
-        squares += gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-    }
-    let norm = squares.sqrt();
-    let factor = limit / (norm + 1e-6);
-    if factor < 1.0 && norm.is_finite() {
-        scale(gradients, vars, factor)?;
-    }
-    Ok(norm)
 }
 
 #[cfg(test)]
@@ -323,29 +298,5 @@ mod tests {
         plain.save(&path, &Header::new(plain.run.clone()), true).unwrap();
         let text = trainer("ema: 0.5").restore(&Checkpoint::read(&path).unwrap(), &path).unwrap_err().to_string();
         assert!(text.contains("ema."), "{text}");
-    }
-
-    #[test]
-    fn gradients_are_scaled_to_the_limit_and_no_further() {
-        let var = |v: &[f64]| Var::new(v, &Device::Cpu).unwrap();
-        let vars = vec![("a".to_owned(), var(&[3.0, 0.0])), ("b".to_owned(), var(&[2.0]))];
-        // The gradients are (3, 0) and 4: their norm is 5.
-        let loss = |factor: f64| {
-            let a = (vars[0].1.sqr().unwrap().sum_all().unwrap() * (0.5 * factor)).unwrap();
-            (a + (vars[1].1.sqr().unwrap().sum_all().unwrap() * factor).unwrap()).unwrap()
-        };
-        let clipped = |factor: f64, limit: f64| {
-            let mut gradients = loss(factor).backward().unwrap();
-            let norm = clip(&mut gradients, &vars, limit).unwrap();
-            let of = |i: usize| gradients.get(&vars[i].1).unwrap().to_vec1::<f64>().unwrap();
-            (norm, [of(0), of(1)].concat())
-        };
-        assert_eq!(clipped(1.0, 6.0), (5.0, vec![3.0, 0.0, 4.0]));
-        let (norm, values) = clipped(1.0, 1.0);
-        assert_eq!(norm, 5.0);
-        for (value, wanted) in values.iter().zip([0.6, 0.0, 0.8]) {
-            assert!((value - wanted).abs() < 1e-6, "{value} and not {wanted}");
-        }
-        assert!(clipped(f64::INFINITY, 1.0).0.is_nan());
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
+
+use manifests::run::Precision;
 
 use super::{Kind, Layer, params::Params};
 use crate::ops;
@@ -14,21 +16,35 @@ pub struct Pass {
     momentum: Option<f64>,
     /// Whether gradients will be asked for.
     tape: bool,
+    /// Type of what flows between the layers; none: the image's. Weights and statistics keep theirs.
+    dtype: Option<DType>,
 }
 
 impl Pass {
     /// Training, as PyTorch: the batch's statistics normalise, and enter the running ones with weight 0.1.
     pub fn train() -> Self {
-        Self { momentum: Some(0.1), tape: true }
+        Self { momentum: Some(0.1), tape: true, dtype: None }
     }
     /// Evaluation: the running statistics normalise; no gradients.
     pub fn eval() -> Self {
-        Self { momentum: None, tape: false }
+        Self { momentum: None, tape: false, dtype: None }
     }
     /// The `k`-th pass (from 0) of a re-estimation: afterwards the running statistics are the plain mean over
     /// the passes so far (precise batch norm; Wu and Johnson, 2021). No gradients.
     pub fn reestimate(k: usize) -> Self {
-        Self { momentum: Some(1.0 / (k as f64 + 1.0)), tape: false }
+        Self { momentum: Some(1.0 / (k as f64 + 1.0)), tape: false, dtype: None }
+    }
+    /// The same pass with `bf16` between the layers where the precision says so: images and weights are rounded on the way, B, R
+    /// and the gradient come out in the image's type. Only GPUs do that.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { dtype: (precision == Precision::Bf16).then_some(DType::BF16), ..self }
+    }
+    /// What flows between the layers, in their type.
+    fn between(self, x: &Tensor) -> Result<Tensor> {
+        match self.dtype {
+            Some(dtype) if dtype != x.dtype() => x.to_dtype(dtype),
+            _ => Ok(x.clone()),
+        }
     }
     /// The variable's tensor, cut from the tape where no gradient will be asked for.
     fn tensor(self, var: &Var) -> Tensor {
@@ -74,7 +90,7 @@ impl Block {
 
     /// N x cin x H x W to N x cout x H' x W', sizes as in the stage table.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        let w = pass.tensor(&self.weight);
+        let (x, w) = (&pass.between(x)?, pass.tensor(&self.weight));
         let bias = self.bias.as_ref().map(|b| pass.tensor(b));
         let mut y = match self.layer.kind {
             Kind::Conv(k) => ops::conv2d(x, &w, bias.as_ref(), k / 2)?,

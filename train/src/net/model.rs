@@ -73,7 +73,13 @@ impl Corrn {
     /// When the image is not N x 3 x H x W with H and W multiples of 32.
     pub fn forward(&self, image: &Tensor, pass: Pass) -> Result<Output> {
         check(image)?;
-        self.walk(image, &pass)
+        let out = self.walk(image, &pass)?;
+        let own = |t: Tensor| t.to_dtype(image.dtype());
+        Ok(Output {
+            background: own(out.background)?,
+            reflection: own(out.reflection)?,
+            gradient: out.gradient.map(own).transpose()?,
+        })
     }
 
     /// What the five stages of the encoder answer to I in evaluation: N x C x H/2 x W/2 to N x C x H/32 x W/32.

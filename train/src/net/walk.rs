@@ -19,7 +19,7 @@ pub(crate) trait Walk {
     /// 1 / (1 + exp(-x)).
     fn sigmoid(&self, x: &Self::Value) -> Result<Self::Value>;
 
-    /// a - b.
+    /// a - b, in a's type.
     fn subtract(&self, a: &Self::Value, b: &Self::Value) -> Result<Self::Value>;
 
     /// Layers one after another.
@@ -44,6 +44,6 @@ impl Walk for Pass {
     }
 
     fn subtract(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        a - b
+        a - b.to_dtype(a.dtype())?
     }
 }

@@ -2,15 +2,17 @@
 //!
 //! Candle stays the tensor, tape and file library; what it computes slowly or wrongly is computed here. Every
 //! operation is a Candle custom operation with its own backward pass. One folder holds one operation: `mod.rs` the
-//! definition, the shape checks and the gradient; `cpu.rs` the kernels.
+//! definition, the shape checks and the gradient; `cpu.rs` what computes it on the CPU, `cuda.rs` on a GPU
+//! (`kernels.cu` and, which of them run, `plan.rs`).
 //!
-//! All operations take `f32` or `f64` tensors of any layout (non-contiguous ones are copied first) and images as
+//! All operations take `f32` or `f64` tensors, those of the network on a GPU `bf16` ones too, of any layout (non-contiguous ones are copied first) and images as
 //! N x C x H x W. They have these properties in common:
 //!
-//! * **Thread count.** Results are the same, bit for bit, for any number of threads: work is cut by the shapes alone
+//! * **Thread count.** On the CPU results are the same, bit for bit, for any number of threads: work is cut by the shapes alone
 //!   and partial sums are added in a fixed order. They may differ in the last bits between instruction sets.
 //! * **NaN and infinity** in an input reach every output that depends on it; nothing is clamped away or replaced. A
-//!   padded position counts as 0 times its filter tap, so an infinite tap gives NaN at the border.
+//!   padded position counts as 0 times its filter tap, so an infinite tap gives NaN at the border. On a GPU a convolution
+//!   may carry them further, to what lies in the same tile of a transform.
 //! * **Gradients nobody asked for** (of an input that is neither a variable nor computed from one) are not computed.
 
 mod backward;

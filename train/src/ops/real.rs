@@ -108,18 +108,43 @@ pub(super) fn dims4(op: &str, name: &str, t: &Tensor) -> Result<(usize, usize, u
     }
 }
 
-/// Refuses arguments that are not all of one type, `f32` or `f64`.
+/// Refuses arguments that are not all of one type: `f32`, `f64` or, on a GPU, `bf16`.
 pub(super) fn check_types(op: &str, tensors: &[(&str, &Tensor)]) -> Result<()> {
     for (name, t) in tensors {
-        if !matches!(t.dtype(), DType::F32 | DType::F64) {
-            bail!("{op}: {name} must be f32 or f64, not {:?}", t.dtype());
-        }
+        check_type(op, name, t)?;
         let (first, other) = (tensors[0], t.dtype());
         if first.1.dtype() != other {
             bail!("{op}: {name} is {other:?} but {} is {:?}; convert one of them", first.0, first.1.dtype());
         }
     }
     Ok(())
+}
+
+/// Refuses weights of another type than `x`, but for `f32` ones of a `bf16` x.
+pub(super) fn check_weights(op: &str, x: &Tensor, weights: &[(&str, &Tensor)]) -> Result<()> {
+    for (name, t) in weights {
+        check_type(op, "x", x)?;
+        if (x.dtype(), t.dtype()) != (DType::BF16, DType::F32) {
+            check_types(op, &[("x", x), (name, t)])?;
+        }
+    }
+    Ok(())
+}
+
+fn check_type(op: &str, name: &str, t: &Tensor) -> Result<()> {
+    match t.dtype() {
+        DType::F32 | DType::F64 => Ok(()),
+        DType::BF16 if t.device().is_cuda() => Ok(()),
+        other => bail!("{op}: {name} must be f32 or f64, not {other:?}"),
+    }
+}
+
+/// Weights in the type of `x`, cut from the tape; none where they have it already.
+pub(super) fn rounded(x: &Tensor, weights: &Tensor) -> Result<Option<Tensor>> {
+    if x.dtype() == weights.dtype() {
+        return Ok(None);
+    }
+    Ok(Some(weights.detach().to_dtype(x.dtype())?.contiguous()?))
 }
 
 /// Refuses two arguments of different shapes.

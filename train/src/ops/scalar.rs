@@ -1,13 +1,15 @@
 //! Functions of two images with a scalar value whose gradient is computed along with it.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+#[cfg(feature = "cuda")]
+use candle_core::{CudaStorage, backend::BackendStorage};
 
 use super::backward::answer;
 
 /// A value at given arguments, with the gradients that were asked for.
 pub(super) struct ScalarFn {
     pub(super) name: &'static str,
-    /// Value, a CPU tensor of no dimension in the arguments' type.
+    /// Value, a tensor of no dimension in the arguments' type, where they are.
     pub(super) value: Tensor,
     /// Gradients of the two arguments; `None` where the argument takes none.
     pub(super) gradients: (Option<Tensor>, Option<Tensor>),
@@ -30,6 +32,15 @@ impl CustomOp2 for ScalarFn {
         match &*storage {
             candle_core::Storage::Cpu(storage) => Ok((storage.clone(), Shape::from(()))),
             _ => candle_core::bail!("{}: the value is not on the CPU", self.name),
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (storage, layout) = self.value.storage_and_layout();
+        match &*storage {
+            candle_core::Storage::Cuda(storage) => Ok((storage.try_clone(layout)?, Shape::from(()))),
+            _ => candle_core::bail!("{}: the value is not on the GPU", self.name),
         }
     }
 

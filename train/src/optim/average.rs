@@ -33,6 +33,10 @@ impl Average {
     pub fn update(&self, step: u64) -> Result<()> {
         let t = step as f64;
         let keep = self.decay.min((1.0 + t) / (10.0 + t));
+        #[cfg(feature = "cuda")]
+        if let Some(device) = self.on_device()? {
+            return device.approach(1.0 - keep);
+        }
         for (_, var, average) in &self.slots {
             match var.dtype() {
                 DType::F64 => approach::<f64>(average, var, 1.0 - keep)?,
@@ -44,6 +48,10 @@ impl Average {
 
     /// Exchanges the variables' values with the average.
     pub fn swap(&self) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(device) = self.on_device()? {
+            return device.swap();
+        }
         for (_, var, average) in &self.slots {
             match var.dtype() {
                 DType::F64 => with_mut(var, |p: &mut [f64]| with_mut(average, |a: &mut [f64]| a.swap_with_slice(p)))??,
@@ -51,6 +59,13 @@ impl Average {
             }
         }
         Ok(())
+    }
+
+    /// Tables for a GPU, if the variables are on one.
+    #[cfg(feature = "cuda")]
+    fn on_device(&self) -> Result<Option<super::cuda::OnDevice>> {
+        let tensors = self.slots.iter().map(|(_, var, average)| (var.as_tensor(), [Some(average), None]));
+        super::cuda::OnDevice::of(&tensors.collect::<Vec<_>>())
     }
 
     /// Whether a name in an optimiser's state is one of an average's.

@@ -5,7 +5,7 @@
 use candle_core::{Result, Tensor, Var};
 use train::ops;
 
-use crate::support::{random, values};
+use crate::support::{on_gpu, random, values};
 
 const STEP: f64 = 1e-6;
 
@@ -39,6 +39,16 @@ fn check_at(name: &str, start: Vec<Tensor>, op: impl Fn(&[Tensor]) -> Result<Ten
         }
     }
 }
+
+on_gpu!(
+    convolution,
+    transposed_convolution,
+    batch_norm,
+    pooling_and_pointwise,
+    losses,
+    shared_argument,
+    gradients_nobody_asked_for
+);
 
 #[test]
 fn convolution() {

@@ -3,7 +3,9 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use train::ops;
 
-use crate::support::{random, values};
+use crate::support::{device, on_gpu, random, values};
+
+on_gpu!(poison_spreads_as_far_as_the_filter, poison_is_not_swallowed, identity);
 
 fn refused(result: Result<Tensor>, part: &str) {
     let message = result.map(|t| t.dims().to_vec()).unwrap_err().to_string();
@@ -42,10 +44,10 @@ fn misfits() {
 fn poisoned(shape: &[usize], at: usize, value: f64) -> Tensor {
     let mut v = values(&random(1, shape));
     v[at] = value;
-    Tensor::from_vec(v, shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(v, shape, &device()).unwrap()
 }
 
-/// A poisoned pixel reaches exactly the outputs that see it.
+/// A poisoned pixel reaches exactly the outputs that see it. On a GPU it may reach others: cuDNN's transforms spread it.
 #[test]
 fn poison_spreads_as_far_as_the_filter() {
     for dtype in [DType::F32, DType::F64] {
@@ -57,7 +59,8 @@ fn poison_spreads_as_far_as_the_filter() {
             for (i, v) in y.iter().enumerate() {
                 let (row, column) = (i % 99 / 11, i % 11);
                 let sees = row.abs_diff(4) <= 1 && column.abs_diff(5) <= 1;
-                assert_eq!(v.is_finite(), !sees, "pixel ({row}, {column}) under {poison}");
+                let right = if sees { !v.is_finite() } else { v.is_finite() || !device().is_cpu() };
+                assert!(right, "pixel ({row}, {column}) under {poison} is {v}");
             }
         }
     }
@@ -65,7 +68,7 @@ fn poison_spreads_as_far_as_the_filter() {
 
 #[test]
 fn poison_is_not_swallowed() {
-    let nan = Tensor::new(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0], &Device::Cpu).unwrap();
+    let nan = Tensor::new(&[f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0], &device()).unwrap();
     let classes = |t: Tensor| {
         values(&t).iter().map(|v| if v.is_nan() { "nan".into() } else { v.to_string() }).collect::<Vec<String>>()
     };
@@ -83,7 +86,7 @@ fn poison_is_not_swallowed() {
     }
     // One NaN in a channel spoils that channel alone.
     let x = poisoned(&[2, 2, 3, 3], 4, f64::NAN);
-    let one = Tensor::ones(2, DType::F64, &Device::Cpu).unwrap();
+    let one = Tensor::ones(2, DType::F64, &device()).unwrap();
     let (y, stats) = ops::batch_norm_train(&x, &one, &one, 1e-3, true).unwrap();
     assert_eq!(values(&stats.var).iter().map(|v| v.is_nan()).collect::<Vec<_>>(), [true, false]);
     assert!(values(&y).iter().enumerate().all(|(i, v)| v.is_nan() == (i / 9 % 2 == 0)));
@@ -107,12 +110,13 @@ fn identity() {
     let a = (random(1, &[2, 3, 12, 15]).abs().unwrap() * 0.9).unwrap();
     let var = Var::from_tensor(&a).unwrap();
     let scalar = |t: Result<Tensor>| t.unwrap().to_scalar::<f64>().unwrap();
+    let closeness = if device().is_cpu() { 1e-15 } else { 1e-14 };
     assert_eq!(scalar(ops::l1(&a, &a)), 0.0);
     assert_eq!(scalar(ops::statistic_loss(&a, &a)), 0.0);
-    assert!((scalar(ops::ssim(&a, &a)) - 1.0).abs() < 1e-15);
-    assert!((scalar(ops::structure_index(&a, &a)) - 1.0).abs() < 1e-15);
+    assert!((scalar(ops::ssim(&a, &a)) - 1.0).abs() < closeness);
+    assert!((scalar(ops::structure_index(&a, &a)) - 1.0).abs() < closeness);
     let gradients = ops::l1(&var, &a).unwrap().backward().unwrap();
     assert!(values(gradients.get(&var).unwrap()).iter().all(|g| *g == 0.0));
     let gradients = ops::ssim(&a, &var).unwrap().backward().unwrap();
-    assert!(values(gradients.get(&var).unwrap()).iter().all(|g| g.abs() < 1e-15));
+    assert!(values(gradients.get(&var).unwrap()).iter().all(|g| g.abs() < closeness));
 }

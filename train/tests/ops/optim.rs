@@ -4,7 +4,9 @@ use candle_core::{DType, Tensor, Var};
 use train::optim::{Adam, AdamConfig};
 
 use crate::golden::committed;
-use crate::support::{error, random};
+use crate::support::{error, on_gpu, random};
+
+on_gpu!(follows_pytorch, resumes_exactly, refuses_foreign_states_and_settings, skips_variables_without_gradient);
 
 /// A gradient store that holds `g` for `var`.
 fn gradients(var: &Var, g: &Tensor) -> candle_core::backprop::GradStore {

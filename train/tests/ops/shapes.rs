@@ -1,10 +1,12 @@
 //! All shapes and layouts: against the definitions written as plain loops, and against each other.
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
 use proptest::prelude::*;
 use train::ops;
 
-use crate::support::{error, random, run, values};
+use crate::support::{device, error, on_gpu, random, rounding, run, values};
+
+on_gpu!(convolution, transposed_convolution, pooling, layouts);
 
 /// Convolution by its definition; padding counts as 0.
 fn plain_convolution(x: &Tensor, w: &Tensor, padding: usize) -> Tensor {
@@ -26,7 +28,7 @@ fn plain_convolution(x: &Tensor, w: &Tensor, padding: usize) -> Tensor {
             y.push(sum);
         }
     }
-    Tensor::from_vec(y, (n, out, out_h, out_w), &Device::Cpu).unwrap()
+    Tensor::from_vec(y, (n, out, out_h, out_w), &device()).unwrap()
 }
 
 /// Transposed convolution by its definition: every input pixel is spread over 4 x 4 outputs.
@@ -45,7 +47,7 @@ fn plain_transposed(x: &Tensor, w: &Tensor) -> Tensor {
             }
         }
     }
-    Tensor::from_vec(y, (n, out, 2 * h, 2 * width), &Device::Cpu).unwrap()
+    Tensor::from_vec(y, (n, out, 2 * h, 2 * width), &device()).unwrap()
 }
 
 proptest! {
@@ -64,7 +66,7 @@ proptest! {
         prop_assert!(error(&exact[0], &plain_convolution(&x, &filters, padding)) < 1e-12);
         let single = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
         for (found, expected) in run(&single(&x), &single(&filters), op).iter().zip(&exact) {
-            prop_assert!(error(found, expected) < 1e-5);
+            prop_assert!(error(found, expected) < rounding());
         }
         // Both gradients by the inner product <g, conv(x, w)>, which is linear in each argument.
         let inner = |a: &Tensor, b: &Tensor| (a * b).unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap();
@@ -83,7 +85,7 @@ proptest! {
         prop_assert!(error(&exact[0], &plain_transposed(&x, &filters)) < 1e-12);
         let single = |t: &Tensor| t.to_dtype(DType::F32).unwrap();
         for (found, expected) in run(&single(&x), &single(&filters), ops::conv_transpose2d).iter().zip(&exact) {
-            prop_assert!(error(found, expected) < 1e-5);
+            prop_assert!(error(found, expected) < rounding());
         }
         let inner = |a: &Tensor, b: &Tensor| (a * b).unwrap().sum_all().unwrap().to_scalar::<f64>().unwrap();
         let value = inner(&exact[0], &random(9, exact[0].dims()));

@@ -105,9 +105,10 @@ pub(crate) fn train(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
 
-/// `train`, not yet started.
+/// `train`, not yet started: the one that cargo has built, or where VITRINE_TRAIN says it lies.
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+    let program = std::env::var_os("VITRINE_TRAIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_train").into());
+    let mut command = Command::new(program);
     command.args(arguments);
     command
 }

@@ -1,11 +1,17 @@
 //! Batch normalisation, with the ReLU that follows it.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "cuda")]
+mod plan;
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
 use super::backward::answer;
-use super::real::{check_types, dims4, with_real};
+use super::real::{check_weights, dims4, with_real};
 
 /// Statistics of one batch by channel, cut from the tape; what running statistics are updated from.
 #[derive(Clone, Debug)]
@@ -36,7 +42,7 @@ pub fn batch_norm_train(
     }
     let x = x.contiguous()?;
     let stats = x.apply_op1_no_bwd(&Moments)?;
-    let part = |i: usize| stats.narrow(0, i * c, c)?.to_dtype(x.dtype());
+    let part = |i: usize| stats.narrow(0, i * c, c)?.to_dtype(gamma.dtype());
     let batch = BatchStats { mean: part(0)?, var: part(1)?, count: n * h * w };
     let op = BatchNorm { stats, eps, relu, training: true };
     Ok((x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?, batch))
@@ -64,7 +70,7 @@ pub fn batch_norm_eval(
 fn check(op: &str, x: &Tensor, by_channel: &[(&str, &Tensor)]) -> Result<(usize, usize, usize, usize)> {
     let dims = dims4(op, "x", x)?;
     for (name, t) in by_channel {
-        check_types(op, &[("x", x), (name, t)])?;
+        check_weights(op, x, &[(name, t)])?;
         if t.dims() != [dims.1] {
             bail!("{op}: {name} must have the shape [{}], one value a channel of x, not {:?}", dims.1, t.dims());
         }
@@ -82,6 +88,11 @@ impl CustomOp1 for Moments {
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
         with_real!("batch_norm", x, T => cpu::moments::<T>((x, lx)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::moments((x, lx))
     }
 }
 
@@ -112,6 +123,19 @@ impl CustomOp3 for BatchNorm {
         with_real!("batch_norm", x, T => cpu::forward::<T>(self, (x, lx), (gamma, lg), (beta, lb)))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        lx: &Layout,
+        gamma: &CudaStorage,
+        lg: &Layout,
+        beta: &CudaStorage,
+        lb: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        cuda::forward(self, (x, lx), (gamma, lg), (beta, lb))
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -121,17 +145,24 @@ impl CustomOp3 for BatchNorm {
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (g, c) = (g.contiguous()?, gamma.elem_count());
-        let sums = g.apply_op3_no_bwd(x, y, &GradientSums(self))?;
-        let part = |i: usize| sums.narrow(0, i * c, c)?.to_dtype(x.dtype());
+        let sums = g.apply_op3_no_bwd(x, y, &GradientSums { norm: self, gamma, beta })?;
+        let part = |i: usize| sums.narrow(0, i * c, c)?.to_dtype(gamma.dtype());
         let (gbeta, ggamma) = (part(0)?, part(1)?);
-        let op = InputGradient { norm: self, gamma, sums: &sums };
+        let op = InputGradient { norm: self, gamma, beta, sums: &sums };
         let gx = x.track_op().then(|| g.apply_op3_no_bwd(x, y, &op)).transpose()?;
         Ok((gx.and_then(|gx| answer(x, gx)), gamma.track_op().then_some(ggamma), beta.track_op().then_some(gbeta)))
     }
 }
 
-/// (gradient of the result, x, result) to 2C values in `f64`: the gradient of beta, then that of gamma.
-struct GradientSums<'a>(&'a BatchNorm);
+/// (gradient of the result, x, result) to 2C values in `f64`, on a GPU in gamma's type: the gradient of beta, then that of
+/// gamma.
+struct GradientSums<'a> {
+    norm: &'a BatchNorm,
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "a GPU computes the mask again"))]
+    gamma: &'a Tensor,
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "as above"))]
+    beta: &'a Tensor,
+}
 
 impl CustomOp3 for GradientSums<'_> {
     fn name(&self) -> &'static str {
@@ -147,7 +178,20 @@ impl CustomOp3 for GradientSums<'_> {
         y: &CpuStorage,
         ly: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        with_real!("batch_norm", x, T => cpu::gradient_sums::<T>(self.0, (g, lg), (x, lx), (y, ly)))
+        with_real!("batch_norm", x, T => cpu::gradient_sums::<T>(self.norm, (g, lg), (x, lx), (y, ly)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        g: &CudaStorage,
+        lg: &Layout,
+        x: &CudaStorage,
+        lx: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        cuda::gradient_sums(self, (g, lg), (x, lx))
     }
 }
 
@@ -155,6 +199,8 @@ impl CustomOp3 for GradientSums<'_> {
 struct InputGradient<'a> {
     norm: &'a BatchNorm,
     gamma: &'a Tensor,
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "a GPU computes the mask again"))]
+    beta: &'a Tensor,
     sums: &'a Tensor,
 }
 
@@ -173,5 +219,18 @@ impl CustomOp3 for InputGradient<'_> {
         ly: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         with_real!("batch_norm", x, T => cpu::input_gradient::<T>(self, (g, lg), (x, lx), (y, ly)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        g: &CudaStorage,
+        lg: &Layout,
+        x: &CudaStorage,
+        lx: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        cuda::input_gradient(self, (g, lg), (x, lx))
     }
 }

@@ -1,20 +1,25 @@
 //! Convolution, stride 1.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::backward::answer;
-use super::real::{check_types, dims4, with_real};
+use super::real::{check_weights, dims4, rounded, with_real};
 
 /// Convolution (cross-correlation, as everywhere in deep learning) with stride 1 and zero padding.
 ///
 /// `x` is N x C x H x W, `w` O x C x K x L, `bias` O; the result is N x O x (H + 2 `padding` - K + 1) x
-/// (W + 2 `padding` - L + 1). Fails where the shapes do not fit or the filter is larger than the padded image.
+/// (W + 2 `padding` - L + 1). For `bf16` images filters and bias may be `f32`: they are rounded, and their gradients are `f32`
+/// again. Fails where the shapes do not fit or the filter is larger than the padded image.
 pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, padding: usize) -> Result<Tensor> {
     let op = "conv2d";
     let ((_, c, height, width), (out, wc, kh, kw)) = (dims4(op, "x", x)?, dims4(op, "w", w)?);
-    check_types(op, &[("x", x), ("w", w)])?;
+    check_weights(op, x, &[("w", w)])?;
     if c != wc {
         bail!("{op}: x has {c} channels but the filters w {:?} take {wc}", w.dims());
     }
@@ -24,11 +29,13 @@ pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, padding: usize) -> 
     if height + 2 * padding < kh || width + 2 * padding < kw {
         bail!("{op}: a {kh} x {kw} filter does not fit an image of {height} x {width} with padding {padding}");
     }
-    let (x, w, op_) = (x.contiguous()?, w.contiguous()?, Convolution { padding });
+    let (x, w) = (x.contiguous()?, w.contiguous()?);
+    let (filters, rounded_bias) = (rounded(&x, &w)?, bias.map(|bias| rounded(&x, bias)).transpose()?.flatten());
+    let op_ = Convolution { padding, filters, bias: rounded_bias };
     match bias {
         None => x.apply_op2(&w, op_),
         Some(bias) => {
-            check_types(op, &[("x", &x), ("bias", bias)])?;
+            check_weights(op, &x, &[("bias", bias)])?;
             if bias.dims() != [out] {
                 bail!("{op}: the bias must have the shape [{out}], not {:?}", bias.dims());
             }
@@ -37,9 +44,13 @@ pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, padding: usize) -> 
     }
 }
 
-#[derive(Clone, Copy)]
 struct Convolution {
     padding: usize,
+    /// The filters in the image's type, where theirs is another.
+    filters: Option<Tensor>,
+    /// The bias likewise.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "only a GPU takes images of another type"))]
+    bias: Option<Tensor>,
 }
 
 impl Convolution {
@@ -50,8 +61,10 @@ impl Convolution {
 
     fn gradients(&self, x: &Tensor, w: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let geometry = self.geometry(x.dims(), w.dims());
-        let gx = x.track_op().then(|| g.apply_op2_no_bwd(w, &InputGradient(geometry))).transpose()?;
-        let gw = w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))).transpose()?;
+        let filters = self.filters.as_ref().unwrap_or(w);
+        let gx = x.track_op().then(|| g.apply_op2_no_bwd(filters, &InputGradient(geometry))).transpose()?;
+        let gw =
+            w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))?.to_dtype(w.dtype())).transpose()?;
         Ok((gx.and_then(|gx| answer(x, gx)), gw.and_then(|gw| answer(w, gw))))
     }
 }
@@ -89,6 +102,11 @@ impl CustomOp2 for Convolution {
         with_real!("conv2d", x, T => cpu::forward::<T>(geometry, (x, lx), (w, lw), None))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout, w: &CudaStorage, lw: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::forward(self, (x, lx), (w, lw), None)
+    }
+
     fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         self.gradients(x, w, &g.contiguous()?)
     }
@@ -112,6 +130,19 @@ impl CustomOp3 for Convolution {
         with_real!("conv2d", x, T => cpu::forward::<T>(geometry, (x, lx), (w, lw), Some((bias, lb))))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        lx: &Layout,
+        w: &CudaStorage,
+        lw: &Layout,
+        bias: &CudaStorage,
+        lb: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        cuda::forward(self, (x, lx), (w, lw), Some((bias, lb)))
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -122,7 +153,7 @@ impl CustomOp3 for Convolution {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let g = g.contiguous()?;
         let (gx, gw) = self.gradients(x, w, &g)?;
-        let gb = bias.track_op().then(|| g.apply_op1_no_bwd(&BiasGradient)).transpose()?;
+        let gb = bias.track_op().then(|| g.apply_op1_no_bwd(&BiasGradient)?.to_dtype(bias.dtype())).transpose()?;
         Ok((gx, gw, gb))
     }
 }
@@ -138,6 +169,11 @@ impl CustomOp1 for BiasGradient {
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
         with_real!("conv2d", g, T => cpu::bias_gradient::<T>((g, lg)))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, g: &CudaStorage, lg: &Layout) -> Result<(CudaStorage, Shape)> {
+        crate::cuda::with_element!("conv2d", g, T => crate::cuda::bias_gradient::<T>((g, lg)))
+    }
 }
 
 /// (gradient of the result, filters) to gradient of x.
@@ -151,6 +187,11 @@ impl CustomOp2 for InputGradient {
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
         with_real!("conv2d", g, T => cpu::input_gradient::<T>(self.0, (g, lg), (w, lw)))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, g: &CudaStorage, lg: &Layout, w: &CudaStorage, lw: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::input_gradient(self.0, (g, lg), (w, lw))
+    }
 }
 
 /// (gradient of the result, x) to gradient of the filters.
@@ -163,5 +204,10 @@ impl CustomOp2 for FilterGradient {
 
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
         with_real!("conv2d", g, T => cpu::filter_gradient::<T>(self.0, (g, lg), (x, lx)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, g: &CudaStorage, lg: &Layout, x: &CudaStorage, lx: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::filter_gradient(self.0, (g, lg), (x, lx))
     }
 }

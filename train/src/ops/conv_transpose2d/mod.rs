@@ -1,28 +1,34 @@
 //! Transposed convolution that doubles height and width.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::backward::answer;
-use super::real::{check_types, dims4, with_real};
+use super::real::{check_weights, dims4, rounded, with_real};
 
 /// Transposed convolution with 4 x 4 filters, stride 2 and padding 1: doubles H and W.
 ///
 /// `x` is N x C x H x W, `w` C x O x 4 x 4 (PyTorch's order); the result is N x O x 2H x 2W. Output pixel (2i + a,
 /// 2j + b) sees only 2 x 2 taps of the filter, so the operation is four 2 x 2 convolutions, one for each phase (a, b).
-/// Fails where the shapes do not fit.
+/// For `bf16` images the filters may be `f32`: they are rounded, and their gradient is `f32` again. Fails where the shapes do
+/// not fit.
 pub fn conv_transpose2d(x: &Tensor, w: &Tensor) -> Result<Tensor> {
     let op = "conv_transpose2d";
     let ((_, c, ..), (wc, _, kh, kw)) = (dims4(op, "x", x)?, dims4(op, "w", w)?);
-    check_types(op, &[("x", x), ("w", w)])?;
+    check_weights(op, x, &[("w", w)])?;
     if (kh, kw) != (4, 4) {
         bail!("{op}: the filters must be 4 x 4, not {kh} x {kw}");
     }
     if c != wc {
         bail!("{op}: x has {c} channels but the filters w {:?} take {wc}", w.dims());
     }
-    x.contiguous()?.apply_op2(&w.contiguous()?, Transposed)
+    let (x, w) = (x.contiguous()?, w.contiguous()?);
+    x.apply_op2(&w, Transposed { filters: rounded(&x, &w)? })
 }
 
 /// Extents of one transposed convolution: x is `n` x `c` x `h` x `w`, the result `n` x `out` x 2`h` x 2`w`.
@@ -39,7 +45,10 @@ fn geometry(x: &[usize], w: &[usize]) -> Geometry {
     Geometry { n: x[0], c: x[1], h: x[2], w: x[3], out: w[1] }
 }
 
-struct Transposed;
+struct Transposed {
+    /// The filters in the image's type, where theirs is another.
+    filters: Option<Tensor>,
+}
 
 impl CustomOp2 for Transposed {
     fn name(&self) -> &'static str {
@@ -50,10 +59,17 @@ impl CustomOp2 for Transposed {
         with_real!("conv_transpose2d", x, T => cpu::forward::<T>(geometry(lx.dims(), lw.dims()), (x, lx), (w, lw)))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout, w: &CudaStorage, lw: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::forward(self, (x, lx), (w, lw))
+    }
+
     fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (geometry, g) = (geometry(x.dims(), w.dims()), g.contiguous()?);
-        let gx = x.track_op().then(|| g.apply_op2_no_bwd(w, &InputGradient(geometry))).transpose()?;
-        let gw = w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))).transpose()?;
+        let filters = self.filters.as_ref().unwrap_or(w);
+        let gx = x.track_op().then(|| g.apply_op2_no_bwd(filters, &InputGradient(geometry))).transpose()?;
+        let gw =
+            w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))?.to_dtype(w.dtype())).transpose()?;
         Ok((gx.and_then(|gx| answer(x, gx)), gw.and_then(|gw| answer(w, gw))))
     }
 }
@@ -69,6 +85,11 @@ impl CustomOp2 for InputGradient {
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
         with_real!("conv_transpose2d", g, T => cpu::input_gradient::<T>(self.0, (g, lg), (w, lw)))
     }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, g: &CudaStorage, lg: &Layout, w: &CudaStorage, lw: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::input_gradient(self.0, (g, lg), (w, lw))
+    }
 }
 
 /// (gradient of the result, x) to gradient of the filters.
@@ -81,5 +102,10 @@ impl CustomOp2 for FilterGradient {
 
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
         with_real!("conv_transpose2d", g, T => cpu::filter_gradient::<T>(self.0, (g, lg), (x, lx)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, g: &CudaStorage, lg: &Layout, x: &CudaStorage, lx: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::filter_gradient(self.0, (g, lg), (x, lx))
     }
 }

@@ -1,5 +1,8 @@
 //! Mean absolute difference.
 
+#[cfg(feature = "cuda")]
+mod plan;
+
 use candle_core::{Device, Result, Tensor, bail};
 
 use super::real::{check_same_shape, check_types, from_f64, to_f64};
@@ -14,6 +17,14 @@ pub fn l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let count = a.elem_count() as f64;
     if a.elem_count() == 0 {
         bail!("l1: the mean over no value is not defined");
+    }
+    #[cfg(feature = "cuda")]
+    if a.device().is_cuda() {
+        let wanted = (a.track_op(), b.track_op());
+        let found = crate::cuda::machine::loss((a, b), wanted, |on, element, images, value, gradients| {
+            plan::l1(on, element, a.elem_count(), images, value, gradients)
+        })?;
+        return ScalarFn { name: "l1", value: found.value, gradients: found.gradients }.record(a, b);
     }
     let difference: Vec<f64> = to_f64(a)?.iter().zip(to_f64(b)?).map(|(a, b)| a - b).collect();
     let value = Tensor::new(difference.iter().map(|d| d.abs()).sum::<f64>() / count, &Device::Cpu)?;

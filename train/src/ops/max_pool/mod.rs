@@ -1,7 +1,13 @@
 //! Max pooling.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "cuda")]
+mod plan;
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::backward::answer;
@@ -31,6 +37,11 @@ impl CustomOp1 for MaxPool {
         with_real!("max_pool2x2", x, T => cpu::forward::<T>((x, lx)))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::forward((x, lx))
+    }
+
     fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         Ok(answer(x, x.apply_op2_no_bwd(&g.contiguous()?, &InputGradient)?))
     }
@@ -46,5 +57,10 @@ impl CustomOp2 for InputGradient {
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
         with_real!("max_pool2x2", x, T => cpu::input_gradient::<T>((x, lx), (g, lg)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout, g: &CudaStorage, lg: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::input_gradient((x, lx), (g, lg))
     }
 }

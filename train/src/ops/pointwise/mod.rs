@@ -1,7 +1,13 @@
 //! ReLU and absolute value.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "cuda")]
+mod plan;
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
 use super::backward::answer;
@@ -40,6 +46,11 @@ impl CustomOp1 for Pointwise {
         with_real!(self.name(), x, T => cpu::forward::<T>(*self, (x, lx)))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::forward(*self, (x, lx))
+    }
+
     fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let known = if matches!(self, Self::Abs) { x } else { y };
         Ok(answer(x, known.apply_op2_no_bwd(&g.contiguous()?, &Gradient(*self))?))
@@ -56,5 +67,10 @@ impl CustomOp2 for Gradient {
 
     fn cpu_fwd(&self, v: &CpuStorage, lv: &Layout, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
         with_real!(self.name(), v, T => cpu::gradient::<T>(self.0, (v, lv), (g, lg)))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, v: &CudaStorage, lv: &Layout, g: &CudaStorage, lg: &Layout) -> Result<(CudaStorage, Shape)> {
+        cuda::gradient(self.0, (v, lv), (g, lg))
     }
 }

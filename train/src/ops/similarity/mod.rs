@@ -1,6 +1,8 @@
 //! Structural similarity and the structure index.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod plan;
 
 use candle_core::{Device, Result, Tensor, bail};
 
@@ -29,6 +31,17 @@ fn similarity(op: &'static str, index: cpu::Index, a: &Tensor, b: &Tensor) -> Re
         bail!("{op}: the mean over no pixel is not defined");
     }
     let wanted = (a.track_op(), b.track_op());
+    #[cfg(feature = "cuda")]
+    if a.device().is_cuda() {
+        let kernel = match index {
+            cpu::Index::Ssim => "ssim",
+            cpu::Index::Structure => "structure",
+        };
+        let found = crate::cuda::machine::loss((a, b), wanted, |on, element, (a, b), value, gradients| {
+            plan::similarity(on, kernel, &plan::Images { element, planes: n * c, h, w, a, b }, value, gradients)
+        })?;
+        return ScalarFn { name: op, value: found.value, gradients: found.gradients }.record(a, b);
+    }
     let found = cpu::similarity(index, (n * c, h, w), &to_f64(a)?, &to_f64(b)?, wanted);
     let value = Tensor::new(found.value, &Device::Cpu)?.to_dtype(a.dtype())?;
     let tensor = |g: Option<Vec<f64>>| g.map(|g| from_f64(g, a)).transpose();

@@ -1,5 +1,10 @@
 //! Target of the gradient decoder.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(feature = "cuda")]
+mod plan;
+
 use candle_core::{Result, Tensor, bail};
 
 use super::LUMA;
@@ -13,6 +18,10 @@ pub fn sobel_magnitude(img: &Tensor) -> Result<Tensor> {
     check_types("sobel_magnitude", &[("the image", img)])?;
     if c != 3 || h * w == 0 {
         bail!("sobel_magnitude: an RGB image N x 3 x H x W is wanted, not {:?}", img.dims());
+    }
+    #[cfg(feature = "cuda")]
+    if img.device().is_cuda() {
+        return cuda::sobel(img);
     }
     let (pixels, area) = (to_f64(img)?, h * w);
     let mut out = Vec::with_capacity(n * area);

@@ -1,6 +1,8 @@
 //! The statistic loss: how the distribution of an image's derivatives differs from the target's.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod plan;
 
 pub use cpu::{mmd_exact, mmd_spectral};
 
@@ -23,6 +25,14 @@ pub fn statistic_loss(a: &Tensor, target: &Tensor) -> Result<Tensor> {
     check_same_shape(op, a, target)?;
     if c != 3 || n == 0 || h < 2 || w < 2 {
         bail!("{op}: RGB images N x 3 x H x W of at least 2 x 2 are wanted, not {:?}", a.dims());
+    }
+    #[cfg(feature = "cuda")]
+    if a.device().is_cuda() {
+        let wanted = (a.track_op(), false);
+        let found = crate::cuda::machine::loss((a, target), wanted, |on, element, images, value, (gradient, _)| {
+            plan::loss(on, element, (n, h, w), images, value, gradient)
+        })?;
+        return ScalarFn { name: op, value: found.value, gradients: found.gradients }.record(a, target);
     }
     let (value, gradient) = cpu::loss((n, h, w), &to_f64(a)?, &to_f64(target)?, a.track_op());
     let value = Tensor::new(value, &Device::Cpu)?.to_dtype(a.dtype())?;

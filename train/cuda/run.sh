@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Tests and benchmarks on the GPU of a machine that needs nothing but NVIDIA's driver and libraries: `./dev cuda` puts this
+# beside the programs that it has built. Copy the folder and call
+#
+#   ./run test     every device test
+#   ./run bench    a training step and each operation; beside PyTorch where BENCH_STEP_PEER names its program
+#                  (BENCH_STEP_PEER="python3 bench_step.py"), and python3 has torch
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+
+# Libraries: as installed, else those of Python's wheels.
+missing() { ldd ./train | sed -n 's/^[[:space:]]*\(lib[^ ]*\) => not found.*/\1/p' | sort -u; }
+if [ -n "$(missing)" ]; then
+  wheels=$(python3 -c 'import glob, sys; print(":".join(p for d in sys.path for p in glob.glob(d + "/nvidia/*/lib")))' 2>/dev/null || true)
+  export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$wheels"
+fi
+if [ -n "$(missing)" ]; then
+  printf 'run: not found on this machine: %s\n' "$(missing | tr '\n' ' ')" >&2
+  printf 'run: libcuda is part of the driver; the others are in the CUDA toolkit and cuDNN 9, or in the Python packages\n' >&2
+  printf 'run: nvidia-cuda-runtime nvidia-cublas nvidia-curand nvidia-cudnn-cu13 (also installed by PyTorch)\n' >&2
+  exit 1
+fi
+
+export CARGO_MANIFEST_DIR=$PWD/crate VITRINE_TRAIN=$PWD/train VITRINE_REQUIRE_GPU=1
+case ${1:-} in
+  test)
+    ./train doctor
+    # One test after another: what fails is then what it says, and each has the GPU's memory for itself.
+    ./tests/ops --test-threads=1 cuda::
+    ./tests/gpu --test-threads=1 --nocapture
+    echo "All device tests passed." ;;
+  bench)
+    ./benches/gpu
+    if python3 -c 'import torch' 2>/dev/null; then
+      python3 compare_ops.py --program ./benches/ops --device cuda --batch 16 --rounds 1
+    else
+      OPS_DEVICE=cuda:0 OPS_BATCH=16 ./benches/ops
+    fi ;;
+  *) echo "usage: ./run test | bench" >&2; exit 2 ;;
+esac

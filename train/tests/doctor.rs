@@ -1,5 +1,4 @@
 //! `train doctor` as a process.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::process::Command;
 

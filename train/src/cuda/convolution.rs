@@ -127,7 +127,9 @@ mod tests {
         let key = Key { pass: Pass::Forward, extents: PLAIN, math: Math::F32 };
         let others = [
             Key { pass: Pass::Image, ..key },
+            Key { math: Math::F64, ..key },
             Key { math: Math::Tf32, ..key },
+            Key { math: Math::Bf16, ..key },
             Key { extents: Extents { padding: 0, ..PLAIN }, ..key },
             Key { extents: Extents { n: 3, ..PLAIN }, ..key },
         ];

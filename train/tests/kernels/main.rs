@@ -6,7 +6,7 @@
 //!
 //! With sanitizers: `LD_PRELOAD=$(c++ -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0
 //! VITRINE_SANITIZE=address,undefined cargo test -p train --test kernels`, and the same with libtsan.so and `thread`.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod batch_norm;
 mod losses;

@@ -136,21 +136,23 @@ mod tests {
 
     use super::*;
 
-    fn fitted(text: &str) -> Fitted {
+    fn fitted(folder: &str, text: &str) -> Fitted {
         let head = "version: 1\nname: t\nseed: 1\ndata: {dataset: d}\n";
         let run = manifests::io::parse_yaml(&format!("{head}{text}"), Path::new("run.yaml")).unwrap();
-        Fitted { folder: text.len().to_string().into(), run, records: Vec::new(), best: None }
+        Fitted { folder: folder.into(), run, records: Vec::new(), best: None }
     }
 
     #[test]
     fn what_differs_is_shown_and_nothing_else() {
-        let (a, b) =
-            (fitted("schedule: {batch: 4}\n"), fitted("schedule: {batch: 4, ema: 0.9}\nmodel: {width: 0.5}\n"));
+        let (a, b) = (
+            fitted("one", "schedule: {batch: 4}\n"),
+            fitted("two", "schedule: {batch: 4, ema: 0.9}\nmodel: {width: 0.5}\n"),
+        );
         let page = section(&[&a, &b], Profile::Native).body.into_string();
         for row in ["<td>model.width</td><td>1.0</td><td>0.5</td>", "<td>schedule.ema</td><td>-</td><td>0.9</td>"] {
             assert!(page.contains(row), "{row}: {page}");
         }
-        assert!(!page.contains("schedule.batch") && page.contains("t (20)"), "{page}");
+        assert!(!page.contains("schedule.batch") && page.contains("t (one)"), "{page}");
         let same = section(&[&a, &a], Profile::Native).body.into_string();
         assert!(same.contains("The same in every key."), "{same}");
     }

@@ -63,7 +63,8 @@ impl Fitted {
     /// Mean images a second over the records.
     pub(super) fn images_per_s(&self) -> f64 {
         let speed: Vec<f64> = self.records.iter().filter_map(|r| Some(r.train.as_ref()?.images_per_s)).collect();
-        speed.iter().sum::<f64>() / speed.len().max(1) as f64
+        // Of no record the sum is -0.
+        (speed.iter().sum::<f64>() + 0.0) / speed.len().max(1) as f64
     }
 
     /// Seconds of training, over all resumptions.

@@ -9,6 +9,8 @@
 //! (start, loader, predict) runs that part alone.
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to report to")]
 
+mod support;
+
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -17,7 +19,7 @@ use std::{
     time::Instant,
 };
 
-use serde_json::Value;
+use support::{answer, list, median, setting};
 
 const TRAIN: &str = env!("CARGO_BIN_EXE_train");
 
@@ -36,10 +38,6 @@ fn main() {
     if wanted("predict") {
         predict(home.path());
     }
-}
-
-fn setting(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().map_or(default, |v| v.parse().unwrap())
 }
 
 /// Twelve photographs with shapes and a sensor's noise.
@@ -195,22 +193,4 @@ fn predict(home: &Path) {
             median(&ratios)
         );
     }
-}
-
-/// The last line that a program prints, as JSON.
-fn answer(command: &mut Command) -> Value {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    serde_json::from_str(text.lines().last().unwrap()).unwrap()
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
-}
-
-fn list(values: &[f64]) -> String {
-    values.iter().map(|v| format!("{v:.2}")).collect::<Vec<_>>().join(" ")
 }

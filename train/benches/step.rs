@@ -8,9 +8,11 @@
 //! Without a peer, ours alone is timed. BENCH_ROUNDS (5) and BENCH_THREADS (2) change rounds and threads.
 #![expect(clippy::unwrap_used, reason = "a bench has nobody to report to")]
 
+mod support;
+
 use std::process::Command;
 
-use serde_json::Value;
+use support::{answer, list, median, setting};
 
 /// (batch, height, width).
 const SIZES: [(usize, usize, usize); 2] = [(2, 96, 160), (1, 224, 288)];
@@ -18,7 +20,6 @@ const SIZES: [(usize, usize, usize); 2] = [(2, 96, 160), (1, 224, 288)];
 const STEPS: &str = "3";
 
 fn main() {
-    let setting = |name: &str, default: usize| std::env::var(name).ok().map_or(default, |v| v.parse().unwrap());
     let (rounds, threads) = (setting("BENCH_ROUNDS", 5), setting("BENCH_THREADS", 2).to_string());
     let peer = std::env::var("BENCH_STEP_PEER").ok();
     for (batch, height, width) in SIZES {
@@ -52,22 +53,4 @@ fn main() {
             );
         }
     }
-}
-
-/// The last line that a program prints, as JSON.
-fn answer(command: &mut Command) -> Value {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    serde_json::from_str(text.lines().last().unwrap()).unwrap()
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
-}
-
-fn list(values: &[f64]) -> String {
-    values.iter().map(|v| format!("{v:.2}")).collect::<Vec<_>>().join(" ")
 }

@@ -317,7 +317,7 @@ pub struct TrainRecord {
     pub images_per_s: f64,
     /// Share of the time that the steps waited for data, 0 to 1.
     pub data_wait: f64,
-    /// Memory in MiB at the record: the device's that is in use, on the CPU what this process holds.
+    /// Memory in MiB: of a GPU the most that this program has used so far, on the CPU what the process holds at the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<f64>,
 }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device};
 use manifests::run::Precision;
 
-use crate::{Error, data::Batch};
+use crate::{Error, data::Batch, memory};
 
 /// `cpu` or `cuda:N`.
 ///
@@ -106,6 +106,17 @@ pub(crate) fn peak_mib(device: &Device) -> Result<Option<u64>, Error> {
         #[cfg(feature = "cuda")]
         Device::Cuda(device) => Ok(Some(crate::cuda::peak(device)? >> 20)),
         _ => Ok(process_peak_mib()),
+    }
+}
+
+/// MiB for a record of the metrics: of a GPU the most that this program has used so far, else what the process holds now.
+///
+/// # Errors
+/// What the device answers.
+pub(crate) fn memory_mib(device: &Device) -> Result<Option<u64>, Error> {
+    match device {
+        Device::Cpu => Ok(memory::in_use().map(|bytes| bytes >> 20)),
+        _ => peak_mib(device),
     }
 }
 

@@ -135,7 +135,7 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
         let stopping = steady && stop.requested() && done < last;
         let saves = validates || steady && plan.saves(done) || stopping;
         if (saves || done.is_multiple_of(RECORD_EVERY))
-            && let Some(figures) = window.take(rate, memory::in_use())
+            && let Some(figures) = window.take(rate, device::memory_mib(&device)?)
         {
             progress.train(done, epoch, &figures);
             folder.record(&Record { train: Some(figures), ..record(done, epoch, &header) })?;

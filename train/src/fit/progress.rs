@@ -43,7 +43,7 @@ impl Window {
         }
     }
 
-    /// The means so far, none without a step; starts anew. `memory` is what is in use now, in bytes.
+    /// The means so far, none without a step; starts anew. `memory` is what is in use, in MiB.
     pub(crate) fn take(&mut self, learning_rate: f64, memory: Option<u64>) -> Option<TrainRecord> {
         let done = std::mem::replace(self, Self::new());
         let seconds = done.began.elapsed().as_secs_f64().max(1e-9);
@@ -60,7 +60,7 @@ impl Window {
             learning_rate,
             images_per_s: done.images as f64 / seconds,
             data_wait: (done.waited.as_secs_f64() / seconds).min(1.0),
-            memory_mib: memory.map(|bytes| (bytes as f64 / f64::from(1 << 20)).round()),
+            memory_mib: memory.map(|mib| mib as f64),
         })
     }
 }

@@ -4,13 +4,17 @@
 //! own: one that was torn or changed counts as not there. Several builds may share a cache at the same time.
 
 use std::{
-    io::Write,
+    fs::File,
+    io::{Read, Write},
     path::{Path, PathBuf},
 };
 
 use manifests::{Digest, Size, recipe::Recipe};
 
-use crate::{ARITHMETIC, error::Error, mix::Model, pixels::Rgb8};
+use crate::{ARITHMETIC, duplicates::Fingerprint, error::Error, mix::Model, pixels::Rgb8};
+
+/// How a file of the cache is laid out.
+const LAYOUT: u32 = 2;
 
 /// A photograph as samples use it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +23,8 @@ pub(crate) struct Levels {
     pub(crate) size: Size,
     /// A reduced picture for each of the recipe's sizes.
     pub(crate) pictures: Vec<Rgb8>,
+    /// Of the first of them.
+    pub(crate) print: Option<Fingerprint>,
 }
 
 /// A folder of reduced photographs.
@@ -35,7 +41,7 @@ impl Cache {
         std::fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
         let sizes: Vec<String> = recipe.sizes.iter().map(ToString::to_string).collect();
         let zoom = model.zoom.map(|zoom| zoom.high);
-        let kind = Digest::of(format!("{ARITHMETIC} {sizes:?} {zoom:?}").as_bytes()).short(16);
+        let kind = Digest::of(format!("{LAYOUT} {ARITHMETIC} {sizes:?} {zoom:?}").as_bytes()).short(16);
         Ok(Self { folder: folder.to_path_buf(), kind })
     }
 
@@ -43,15 +49,17 @@ impl Cache {
         self.folder.join(photograph.short(2)).join(format!("{photograph}-{}.reduced", self.kind))
     }
 
-    /// What was kept of a photograph, if it is there and whole.
-    pub(crate) fn get(&self, photograph: &Digest) -> Option<Levels> {
-        let bytes = std::fs::read(self.place(photograph)).ok()?;
+    /// What was kept of a photograph, if it is there and whole; its file is read into the memory of `bytes`.
+    pub(crate) fn get(&self, photograph: &Digest, bytes: &mut Vec<u8>) -> Option<Levels> {
+        bytes.clear();
+        File::open(self.place(photograph)).ok()?.read_to_end(bytes).ok()?;
         let (hash, rest) = bytes.split_first_chunk::<32>()?;
         if Digest(*hash) != Digest::of(rest) {
             return None;
         }
         let mut rest = rest;
         let size = take_size(&mut rest)?;
+        let (print, mut rest) = Fingerprint::take(rest)?;
         let mut pictures = Vec::new();
         while !rest.is_empty() {
             let Size { height, width } = take_size(&mut rest)?;
@@ -60,7 +68,7 @@ impl Cache {
             pictures.push(Rgb8 { height, width, data: data.to_vec() });
             rest = more;
         }
-        Some(Levels { size, pictures })
+        Some(Levels { size, pictures, print })
     }
 
     /// Keeps a reduced photograph; from any thread and any process.
@@ -68,6 +76,7 @@ impl Cache {
         let place = self.place(photograph);
         let size = |size: Size| [size.height.to_le_bytes(), size.width.to_le_bytes()].concat();
         let mut body = size(levels.size);
+        body.extend(Fingerprint::bytes(levels.print.as_ref()));
         for picture in &levels.pictures {
             body.extend(size(picture.size()));
             body.extend(&picture.data);
@@ -115,17 +124,22 @@ mod tests {
             let recipe = recipe(sizes);
             Cache::open(folder.path(), &recipe, &Model::of(&recipe)).unwrap()
         };
-        let (cache, name) = (open("[4x6, 2x2]"), Digest::of(b"photograph"));
+        let (cache, name) = (open("[40x60, 2x2]"), Digest::of(b"photograph"));
         let picture = |height, width| Rgb8 { height, width, data: (0..height * width * 3).map(|v| v as u8).collect() };
-        let levels = Levels { size: Size { height: 4000, width: 6000 }, pictures: vec![picture(4, 6), picture(2, 2)] };
-        assert_eq!(cache.get(&name), None);
+        let pictures = vec![picture(40, 60), picture(2, 2)];
+        let print = Fingerprint::of(&pictures[0]).unwrap();
+        assert!(print.is_some());
+        let levels = Levels { size: Size { height: 4000, width: 6000 }, pictures, print };
+        let get = |cache: &Cache| cache.get(&name, &mut Vec::new());
+        assert_eq!(get(&cache), None);
         cache.keep(&name, &levels).unwrap();
-        assert_eq!(cache.get(&name).as_ref(), Some(&levels));
-        assert_eq!(open("[4x6]").get(&name), None);
+        assert_eq!(get(&cache).as_ref(), Some(&levels));
+        assert_eq!(get(&open("[40x60]")), None);
         let bytes = std::fs::read(cache.place(&name)).unwrap();
         std::fs::write(cache.place(&name), &bytes[..bytes.len() - 1]).unwrap();
-        assert_eq!(cache.get(&name), None);
-        cache.keep(&name, &levels).unwrap();
-        assert_eq!(cache.get(&name), Some(levels));
+        assert_eq!(get(&cache), None);
+        let plain = Levels { print: None, ..levels };
+        cache.keep(&name, &plain).unwrap();
+        assert_eq!(get(&cache), Some(plain));
     }
 }

@@ -13,11 +13,14 @@ use crate::{decode, error::Error, pixels::Rgb8, progress::Progress, reduce::resi
 
 /// What is compared of a picture: a 64-bit difference hash (Krawetz, 2013: is each of 9 x 8 grey values darker than the
 /// next?) finds candidates, 16 x 16 grey values decide.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fingerprint {
     hash: u64,
     grey: Vec<u8>,
 }
+
+/// Rows and columns of a fingerprint's grey values.
+const GREY: usize = 16;
 
 /// Bits in which the hashes of candidates differ at most.
 const MAX_BITS: u32 = 8;
@@ -35,15 +38,34 @@ impl Fingerprint {
                 |p: &[u8]| ((299 * u32::from(p[0]) + 587 * u32::from(p[1]) + 114 * u32::from(p[2])) / 1000) as u8;
             Ok(small.data.chunks_exact(3).map(luma).collect())
         };
-        let grey = grey_at(16, 16)?;
-        let mean = grey.iter().map(|v| f64::from(*v)).sum::<f64>() / 256.0;
-        let variance = grey.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / 256.0;
+        let grey = grey_at(GREY, GREY)?;
+        let count = (GREY * GREY) as f64;
+        let mean = grey.iter().map(|v| f64::from(*v)).sum::<f64>() / count;
+        let variance = grey.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / count;
         if variance.sqrt() < LEAST_CONTRAST {
             return Ok(None);
         }
         let rows = grey_at(8, 9)?;
         let bits = rows.chunks_exact(9).flat_map(|row| row.windows(2).map(|w| u64::from(w[0] < w[1])));
         Ok(Some(Self { hash: bits.fold(0, |hash, bit| hash << 1 | bit), grey }))
+    }
+
+    /// A fingerprint, or that there is none, as bytes: how many there are (one byte), the hash, the grey values.
+    pub(crate) fn bytes(print: Option<&Self>) -> Vec<u8> {
+        print.map_or(vec![0], |Self { hash, grey }| [&[1][..], &hash.to_le_bytes(), grey].concat())
+    }
+
+    /// What [`Self::bytes`] wrote, from the beginning of `bytes`, and the rest; nothing where something else stands there.
+    pub(crate) fn take(bytes: &[u8]) -> Option<(Option<Self>, &[u8])> {
+        match bytes.split_first()? {
+            (0, rest) => Some((None, rest)),
+            (1, rest) => {
+                let (hash, rest) = rest.split_first_chunk()?;
+                let (grey, rest) = rest.split_at_checked(GREY * GREY)?;
+                Some((Some(Self { hash: u64::from_le_bytes(*hash), grey: grey.to_vec() }), rest))
+            }
+            _ => None,
+        }
     }
 
     /// Mean difference in levels if both show the same picture.

@@ -15,6 +15,7 @@ use crate::{
     duplicates::{self, Fingerprint},
     error::Error,
     mix::Model,
+    pixels::Rgb8,
     progress::Progress,
     recipe::{Layer, Opened},
     reduce::{cover, oriented, resize},
@@ -64,7 +65,7 @@ impl Reader<'_> {
     /// Reads photographs in parallel; those that cannot be used come back as sentences.
     pub(crate) fn read_all(&self, listed: Vec<Listed>) -> Result<(Vec<Read>, Vec<String>), Error> {
         let results: Vec<Result<Result<Read, String>, Error>> =
-            listed.into_par_iter().map_init(Vec::new, |bytes, one| self.read(one, bytes)).collect();
+            listed.into_par_iter().map_init(Default::default, |memory, one| self.read(one, memory)).collect();
         let (mut read, mut unusable) = (Vec::new(), Vec::new());
         for result in results {
             match result? {
@@ -75,29 +76,28 @@ impl Reader<'_> {
         Ok((read, unusable))
     }
 
-    /// Reads one, its file into the memory of `bytes`.
-    fn read(&self, listed: Listed, bytes: &mut Vec<u8>) -> Result<Result<Read, String>, Error> {
+    /// Reads one: its file, and what the cache has of it, into memory that was there before.
+    fn read(&self, listed: Listed, [bytes, cached]: &mut [Vec<u8>; 2]) -> Result<Result<Read, String>, Error> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::Stopped { done: 0, total: self.recipe.count });
         }
         let name = listed.at.to_string();
         let reduced = listed.at.read_into(bytes).map_err(|e| format!("cannot be read ({e})")).and_then(|()| {
             let digest = Digest::of(bytes);
-            let kept = self.cache.and_then(|cache| cache.get(&digest));
+            let kept = self.cache.and_then(|cache| cache.get(&digest, cached));
             let new = kept.is_none();
             let levels = kept.map_or_else(|| reduce(bytes, self.recipe, self.model), Ok)?;
-            let print = Fingerprint::of(&levels.pictures[0])?;
-            Ok((digest, bytes.len() as u64, levels, print, new))
+            Ok((digest, bytes.len() as u64, levels, new))
         });
         self.progress.step(1);
-        let (blake3, bytes, levels, print, new) = match reduced {
+        let (blake3, bytes, levels, new) = match reduced {
             Ok(parts) => parts,
             Err(clause) => return Ok(Err(format!("{name}: {clause}"))),
         };
         if let Some(cache) = self.cache.filter(|_| new) {
             cache.keep(&blake3, &levels)?;
         }
-        let Levels { size, pictures } = levels;
+        let Levels { size, pictures, print } = levels;
         let enlarged = pictures.iter().any(|l| l.height > size.height as usize || l.width > size.width as usize);
         let kept = pictures.into_iter().map(|l| self.store.keep(l)).collect::<Result<_, _>>()?;
         let image = SourceImage {
@@ -135,5 +135,7 @@ pub(crate) fn reduce(bytes: &[u8], recipe: &Recipe, model: &Model) -> Result<Lev
             Some(zoom) => cover(picture, height, width, zoom.high),
         }
     };
-    Ok(Levels { size, pictures: recipe.sizes.iter().map(level).collect::<Result<_, _>>()? })
+    let pictures: Vec<Rgb8> = recipe.sizes.iter().map(level).collect::<Result<_, _>>()?;
+    let print = pictures.first().map_or(Ok(None), Fingerprint::of)?;
+    Ok(Levels { size, pictures, print })
 }

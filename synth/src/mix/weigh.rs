@@ -63,13 +63,12 @@ impl Weight {
     }
 }
 
-/// `value` times `whole + part / 65536`, rounded half up.
+/// `value` times `whole + part / 65536`, rounded half up; in 16 bits throughout, of which vectors hold the most.
 #[inline(always)]
 fn weighted(value: u8, whole: u16, part: u16) -> u8 {
     let value = u16::from(value);
-    let above = ((u32::from(value) * u32::from(part)) >> 16) as u16;
-    let half = value.wrapping_mul(part) >> 15;
-    (value * whole + above + half).min(255) as u8
+    let in_256ths = value * (part >> 8) + ((value * (part & 255)) >> 8);
+    (value * whole + ((in_256ths + 128) >> 8)).min(255) as u8
 }
 
 #[multiversion(targets("x86_64+avx2"))]

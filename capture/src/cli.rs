@@ -1,13 +1,13 @@
 //! The command line.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
+use manifests::console;
 
 use crate::{
     Error,
@@ -126,14 +126,13 @@ pub fn main() -> ExitCode {
     if matches!(command, Command::CameraHost) {
         return host::serve();
     }
-    match run(command) {
+    console::ended(match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            // Nobody reads the standard error: the exit code still says it.
-            let _ = writeln!(std::io::stderr(), "capture: {e:#}");
+            manifests::tell!("capture: {e:#}");
             ExitCode::from(e.downcast_ref::<Error>().map_or(1, Error::exit_code))
         }
-    }
+    })
 }
 
 /// Reads a file that may be left out.
@@ -173,7 +172,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             rehearsal::serve(options, json).context("the rehearsal camera")
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "capture", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "capture", &mut script);
+            manifests::say!("{}", String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
         Command::CameraHost => Ok(()),

@@ -101,19 +101,19 @@ pub(crate) fn report(folders: &[PathBuf], json: bool) -> Result<(), Error> {
     }
     let coverage = count(&shots, unplanned);
     if json {
-        println!("{}", serde_json::to_string(&coverage).unwrap_or_default());
+        manifests::say!("{}", serde_json::to_string(&coverage).unwrap_or_default());
         return Ok(());
     }
     let total: usize = TARGET.iter().map(|t| t.1).sum();
     let of = |n: usize, target: usize| format!("{n} of {target} ({:.0} %)", 100.0 * n as f64 / target as f64);
-    println!("reflections     {}", of(coverage.reflections, total));
+    manifests::say!("reflections     {}", of(coverage.reflections, total));
     for (l, target) in TARGET {
-        println!("  {:<13} {}", light(l), of(coverage.light.get(light(l)).copied().unwrap_or(0), target));
+        manifests::say!("  {:<13} {}", light(l), of(coverage.light.get(light(l)).copied().unwrap_or(0), target));
     }
-    println!("scenes          {}", coverage.scenes);
-    println!("backgrounds     {}", coverage.backgrounds);
-    println!("mixtures        {}", coverage.mixtures);
-    println!("unplanned       {} from the body's own button, counted nowhere else", coverage.unplanned);
+    manifests::say!("scenes          {}", coverage.scenes);
+    manifests::say!("backgrounds     {}", coverage.backgrounds);
+    manifests::say!("mixtures        {}", coverage.mixtures);
+    manifests::say!("unplanned       {} from the body's own button, counted nowhere else", coverage.unplanned);
     for (what, counts) in [
         ("place", &coverage.place),
         ("focal length", &coverage.focal_length_mm),
@@ -121,11 +121,11 @@ pub(crate) fn report(folders: &[PathBuf], json: bool) -> Result<(), Error> {
         ("shutter", &coverage.shutter),
     ] {
         let text: Vec<String> = sorted(counts).into_iter().map(|(name, n)| format!("{name}: {n}")).collect();
-        println!("{what:<15} {}", text.join(", "));
+        manifests::say!("{what:<15} {}", text.join(", "));
     }
     match coverage.next.as_slice() {
-        [] => println!("next            nothing: the shape of RID is reached"),
-        next => println!("next            {}", next.join("; ")),
+        [] => manifests::say!("next            nothing: the shape of RID is reached"),
+        next => manifests::say!("next            {}", next.join("; ")),
     }
     Ok(())
 }

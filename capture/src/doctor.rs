@@ -65,14 +65,14 @@ struct Found {
 pub(crate) fn cameras(json: bool) -> Result<(), Error> {
     let found: Vec<Found> = Host::list()?.into_iter().map(|(model, port)| Found { model, port }).collect();
     if json {
-        println!("{}", serde_json::to_string(&found).unwrap_or_default());
+        manifests::say!("{}", serde_json::to_string(&found).unwrap_or_default());
     } else if found.is_empty() {
-        println!(
+        manifests::say!(
             "no camera on USB; `--camera ptpip:HOST` reaches one on the network, `--camera rehearsal` a simulated one"
         );
     } else {
         for camera in &found {
-            println!("{}  --camera {}", camera.model, camera.port);
+            manifests::say!("{}  --camera {}", camera.model, camera.port);
         }
     }
     Ok(())
@@ -132,9 +132,9 @@ pub(crate) fn doctor(json: bool) -> Result<(), Error> {
     ];
     for check in &checks {
         if json {
-            println!("{}", serde_json::to_string(check).unwrap_or_default());
+            manifests::say!("{}", serde_json::to_string(check).unwrap_or_default());
         } else {
-            println!("{}  {:<15} {}", if check.ok { "ok " } else { "BAD" }, check.what, check.found);
+            manifests::say!("{}  {:<15} {}", if check.ok { "ok " } else { "BAD" }, check.what, check.found);
         }
     }
     match checks.iter().find(|c| !c.ok) {

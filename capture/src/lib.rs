@@ -5,6 +5,9 @@
 //! about to be shot is in the session's journal before the shutter opens (`journal.rs`), and what is stored was read
 //! back from the disk and hashed (`store.rs`).
 
+// They panic where nobody reads; `manifests::say!` and `tell!` do not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod camera;
 pub mod cli;
 mod clock;

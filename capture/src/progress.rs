@@ -1,11 +1,7 @@
 //! What a person sees while shots come in: a bar with rate and time left on a terminal, plain lines in a pipe, JSON
 //! lines where a script reads.
 
-use std::{
-    io::{IsTerminal, Write},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::IsTerminal, sync::Arc, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use manifests::{
@@ -95,7 +91,7 @@ impl Progress {
     fn line_of_text(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => manifests::tell!("{text}"),
         }
     }
 
@@ -134,7 +130,7 @@ impl Progress {
                 bar.set_message(format!("{path}{figures}"));
             }
             None if self.json => self.line(shot),
-            None => eprintln!("{done}/{}  {path}{figures}", self.total),
+            None => manifests::tell!("{done}/{}  {path}{figures}", self.total),
         }
     }
 
@@ -158,7 +154,6 @@ impl Progress {
         if self.json {
             self.line(&serde_json::json!({ "summary": summary }));
         } else {
-            let mut out = std::io::stdout().lock();
             let rescued = match summary.rescued {
                 0 => String::new(),
                 n => format!(", {n} of them found on the card"),
@@ -170,9 +165,7 @@ impl Progress {
             if summary.hook_failures > 0 {
                 more += &format!("; the hook failed {} times", summary.hook_failures);
             }
-            // The pipe's reader may be gone: the session is complete all the same.
-            let _ = writeln!(
-                out,
+            manifests::say!(
                 "{} of {} shots stored ({} in this run{rescued}, {} in {}), {} with disagreements{more}",
                 summary.stored,
                 summary.planned,
@@ -186,8 +179,7 @@ impl Progress {
 
     fn line<T: Serialize>(&self, value: &T) {
         if let Ok(text) = serde_json::to_string(value) {
-            // As above.
-            let _ = writeln!(std::io::stdout().lock(), "{text}");
+            manifests::say!("{text}");
         }
     }
 }

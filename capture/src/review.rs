@@ -81,11 +81,11 @@ pub(crate) fn write(root: &Path, out: Option<PathBuf>, json: bool) -> Result<(),
     write_atomic(&path, page(&session, &cards, shots.len(), marked).into_string().as_bytes())?;
     if json {
         let line = json!({ "page": path, "shots": shots.len(), "unplanned": unplanned.len(), "remarks": marked });
-        println!("{line}");
+        manifests::say!("{line}");
         return Ok(());
     }
     let more = if unplanned.is_empty() { String::new() } else { format!(", {} unplanned", unplanned.len()) };
-    println!("{}: {} shots{more}, {marked} with remarks", path.display(), shots.len());
+    manifests::say!("{}: {} shots{more}, {marked} with remarks", path.display(), shots.len());
     Ok(())
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn verify(root: &Path, json: bool) -> Result<(), Error> {
     differences.extend(foreign.map(|s| format!("{}: is none of the plan's shots", s.key)));
     let missing = planned.len() - log.rows.iter().filter(|s| planned.contains(&s.key)).count().min(planned.len());
     if json {
-        println!(
+        manifests::say!(
             "{}",
             json!({
                 "shots": log.rows.len(),
@@ -55,13 +55,18 @@ pub(crate) fn verify(root: &Path, json: bool) -> Result<(), Error> {
             })
         );
     } else {
-        differences.iter().for_each(|d| println!("{d}"));
+        differences.iter().for_each(|d| manifests::say!("{d}"));
         let rest = if missing == 0 { "all that the plan asks for".into() } else { format!("{missing} still to shoot") };
         let more = match unplanned.rows.len() {
             0 => String::new(),
             n => format!(" and {n} from the body's own button"),
         };
-        println!("{} shots{more}, {} files, {rest}; {} differences", log.rows.len(), files.len(), differences.len());
+        manifests::say!(
+            "{} shots{more}, {} files, {rest}; {} differences",
+            log.rows.len(),
+            files.len(),
+            differences.len()
+        );
     }
     match differences.len() {
         0 => Ok(()),

@@ -14,6 +14,7 @@
 //!
 //! This crate imports no sibling and knows nothing about cameras, pixels or tensors.
 
+pub mod console;
 pub mod dataset;
 pub mod error;
 pub mod io;

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use manifests::console;
 
 use crate::{
     build::{self, Options},
@@ -154,15 +155,15 @@ pub fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    match run(cli.command) {
+    console::ended(match run(cli.command) {
         Ok(code) => code,
         Err(e) => {
             // Our own sentences hold their causes already.
             let known = e.downcast_ref::<Error>();
-            eprintln!("synth: {}", known.map_or_else(|| format!("{e:#}"), ToString::to_string));
+            manifests::tell!("synth: {}", known.map_or_else(|| format!("{e:#}"), ToString::to_string));
             ExitCode::from(known.map_or(1, Error::exit_code))
         }
-    }
+    })
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -173,9 +174,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let options = Options { recipe, overrides, out, shard, cache, threads: threads.map(usize::from) };
             let stop = stop_on_signals()?;
             let summary = build::build(&options, &Progress::stderr(), &stop)?;
-            summary.notes.iter().for_each(|note| eprintln!("note: {note}"));
+            summary.notes.iter().for_each(|note| manifests::tell!("note: {note}"));
             if json {
-                println!("{}", serde_json::to_string(&summary)?);
+                manifests::say!("{}", serde_json::to_string(&summary)?);
             } else {
                 let (made, at) = (summary.samples - summary.resumed, summary.out.display());
                 let before =
@@ -183,61 +184,66 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 let (b, r, s) = (summary.backgrounds, summary.reflections, summary.seconds);
                 if summary.redrawn + summary.rejected > 0 {
                     let (redrawn, rejected) = (summary.redrawn, summary.rejected);
-                    println!("limits: {redrawn} draws repeated, {rejected} pairs of photographs rejected");
+                    manifests::say!("limits: {redrawn} draws repeated, {rejected} pairs of photographs rejected");
                 }
-                println!("{at}: {made} samples from {b} backgrounds and {r} reflections in {s:.1} s{before}");
+                manifests::say!("{at}: {made} samples from {b} backgrounds and {r} reflections in {s:.1} s{before}");
             }
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify { dir, json } => {
             let report = verify::verify(&dir, &Progress::stderr())?;
             if json {
-                println!("{}", serde_json::to_string(&report)?);
+                manifests::say!("{}", serde_json::to_string(&report)?);
             } else {
-                report.faults.iter().for_each(|fault| println!("{fault}"));
-                println!("{}: {} samples, {} with faults", dir.display(), report.samples, report.faulty);
+                report.faults.iter().for_each(|fault| manifests::say!("{fault}"));
+                manifests::say!("{}: {} samples, {} with faults", dir.display(), report.samples, report.faulty);
             }
             Ok(if report.faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Check { dir, sources, json } => {
             let report = duplicates::check(&dir, sources.as_deref(), &Progress::stderr())?;
             if json {
-                println!("{}", serde_json::to_string(&report)?);
+                manifests::say!("{}", serde_json::to_string(&report)?);
             } else {
-                report.leaks.iter().for_each(|leak| println!("{leak}"));
-                println!("{}: {} pictures, {} leaks between splits", dir.display(), report.sources, report.leaks.len());
+                report.leaks.iter().for_each(|leak| manifests::say!("{leak}"));
+                manifests::say!(
+                    "{}: {} pictures, {} leaks between splits",
+                    dir.display(),
+                    report.sources,
+                    report.leaks.len()
+                );
             }
             Ok(if report.leaks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Stats { dir, real, pictures, json } => {
             let stats = stats::stats(&dir, real.as_deref(), pictures, &Progress::stderr())?;
             if json {
-                println!("{}", serde_json::to_string(&stats)?)
+                manifests::say!("{}", serde_json::to_string(&stats)?)
             } else {
-                print!("{stats}")
+                manifests::say!("{}", stats.to_string().trim_end())
             }
             Ok(ExitCode::SUCCESS)
         }
         Command::Gallery { dir, out, limit } => {
             let out = out.unwrap_or_else(|| dir.join("gallery.html"));
             let shown = gallery::gallery(&dir, &out, limit as usize)?;
-            println!("{}: {shown} samples", out.display());
+            manifests::say!("{}: {shown} samples", out.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Fetch { url, out } => {
             let samples = build::fetch(&url, &out, &Progress::stderr())?;
-            println!("{}: {samples} samples", out.display());
+            manifests::say!("{}: {samples} samples", out.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Export { format, dir, out } => {
             let samples = export::export(format, &dir, &out, &Progress::stderr())?;
-            println!("{}: {samples} samples", out.display());
+            manifests::say!("{}: {samples} samples", out.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Replay { dir, index, sources } => {
             let (sample, _) = replay::replay(&dir, index, sources.as_deref())?;
-            println!("{}", serde_json::to_string(&sample)?);
-            println!("sample {index}: rebuilt, equal byte for byte");
+            manifests::say!("{}", serde_json::to_string(&sample)?);
+            manifests::say!("sample {index}: rebuilt, equal byte for byte");
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -9,6 +9,9 @@
 //! - [`Mixer`]: the same samples in memory, for mixing while training.
 //! - [`dataset`]: reads what was built.
 
+// They panic where nobody reads; `manifests::say!` and `tell!` do not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod build;
 mod cache;
 pub mod cli;

@@ -82,7 +82,7 @@ impl Progress {
         let (done, total) = (state.done, state.total);
         let rate = done as f64 / state.begun.elapsed().as_secs_f64();
         let left = total.saturating_sub(done) as f64 / rate.max(1e-9);
-        eprintln!("{}: {done} of {total}, {rate:.1}/s, {left:.0} s left", state.what);
+        manifests::tell!("{}: {done} of {total}, {rate:.1}/s, {left:.0} s left", state.what);
     }
 
     pub(crate) fn end(&self) {

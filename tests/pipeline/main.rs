@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod interrupted;
+mod output;
 mod photographs;
 mod raw;
 mod readme;

@@ -104,9 +104,9 @@ fn step(args: &StepArgs) -> Result<(), Error> {
         "estimated_mib": (estimate.bytes(args.batch) / f64::from(1 << 20)).round(),
     });
     if args.json {
-        println!("{line}");
+        manifests::say!("{line}");
     } else {
-        println!(
+        manifests::say!(
             "{} {}x{} images on {}: {median:.4} s a step (median of {}), {:.2} images/s",
             args.batch,
             args.height,

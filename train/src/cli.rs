@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use manifests::console;
 use tracing_subscriber::EnvFilter;
 
 use crate::{Error, bench, doctor, eval, export, fit, predict, report, summary};
@@ -36,13 +37,13 @@ enum Command {
 pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(&Command::parse()) {
+    console::ended(match run(&Command::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("train: {e}");
+            manifests::tell!("train: {e}");
             ExitCode::from(e.exit_code())
         }
-    }
+    })
 }
 
 fn run(command: &Command) -> Result<(), Error> {

@@ -17,20 +17,25 @@ use crate::{
 /// When the self-test fails.
 pub(crate) fn doctor() -> Result<(), Error> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("program   train {} ({} {})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
-    println!("cpu       {threads} threads{}", features());
+    manifests::say!(
+        "program   train {} ({} {})",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        std::env::consts::OS
+    );
+    manifests::say!("cpu       {threads} threads{}", features());
     let gib = |bytes: Option<u64>| {
         bytes.map_or("unknown".to_owned(), |b| format!("{:.1} GiB", b as f64 / f64::from(1 << 30)))
     };
-    println!("memory    {}, {} available to this process", gib(memory::total()), gib(memory::available()));
+    manifests::say!("memory    {}, {} available to this process", gib(memory::total()), gib(memory::available()));
     let mut wrong = Vec::new();
     for (name, device) in gpu::devices() {
-        println!("\n{:<34} {:>12} {:>10}", format!("each operation, {name}"), "off by", "time");
+        manifests::say!("\n{:<34} {:>12} {:>10}", format!("each operation, {name}"), "off by", "time");
         for found in operations::check(&device)? {
             let good = found.difference <= operations::TOLERANCE;
             let verdict = if good { "" } else { "  WRONG" };
             let time = 1e3 * found.time.as_secs_f64();
-            println!("{:<34} {:>12.1e} {time:>7.2} ms{verdict}", found.name, found.difference);
+            manifests::say!("{:<34} {:>12.1e} {time:>7.2} ms{verdict}", found.name, found.difference);
             if !good {
                 wrong.push(format!("{} on {name}", found.name.trim()));
             }
@@ -40,7 +45,7 @@ pub(crate) fn doctor() -> Result<(), Error> {
         return Err(Error::Failed(format!("self-test: this build computes wrongly here: {}", wrong.join(", "))));
     }
     let error = self_test()?;
-    println!("{:<34} {error:>12.1e}", "whole network, its slope");
+    manifests::say!("{:<34} {error:>12.1e}", "whole network, its slope");
     Ok(())
 }
 

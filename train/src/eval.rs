@@ -103,13 +103,13 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
         if args.gradients {
             document["gradients"] = serde_json::json!(scored.gradients.divergences());
         }
-        println!("{document}");
+        manifests::say!("{document}");
     } else {
-        print!("{}", scored.main().text(scored.beside(), name));
+        manifests::say!("{}", scored.main().text(scored.beside(), name).trim_end());
         if args.gradients {
             let found = scored.gradients.divergences();
             let beside = if net.is_some() { format!(", of the input {:.5}", found.kl_input) } else { String::new() };
-            println!("gradients: divergence from the truth (KL, nats) {:.5}{beside}", found.kl_output);
+            manifests::say!("gradients: divergence from the truth (KL, nats) {:.5}{beside}", found.kl_output);
         }
     }
     Ok(())

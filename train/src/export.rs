@@ -46,7 +46,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Error> {
         Format::Onnx => onnx::model(&net)?,
     };
     manifests::write_atomic(&args.out, &bytes)?;
-    println!("{}: {} tensors, {:.1} MB", args.out.display(), net.params().all().len(), bytes.len() as f64 / 1e6);
+    manifests::say!("{}: {} tensors, {:.1} MB", args.out.display(), net.params().all().len(), bytes.len() as f64 / 1e6);
     Ok(())
 }
 

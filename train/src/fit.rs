@@ -81,7 +81,7 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
     let last = plan.steps().min(args.max_steps.unwrap_or(u64::MAX));
     if args.dry_run {
         let samples = run.schedule.batch * run.schedule.accumulate;
-        println!("{}: {last} steps of {samples} samples, {} an epoch", run.name, plan.per_epoch);
+        manifests::say!("{}: {last} steps of {samples} samples, {} an epoch", run.name, plan.per_epoch);
         return Ok(());
     }
 

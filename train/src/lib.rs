@@ -4,6 +4,9 @@
 //! [`loss`] what is minimised, [`ops`] and [`optim`] the arithmetic, [`checkpoint`] and [`weights`] the files; [`metrics`] scores
 //! pictures and shares nothing with the loss.
 
+// They panic where nobody reads; `manifests::say!` and `tell!` do not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod alloc;
 mod bench;
 pub mod checkpoint;

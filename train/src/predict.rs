@@ -64,7 +64,7 @@ pub(crate) fn predict(args: &PredictArgs) -> Result<(), Error> {
     let rate = jobs.len() as f64 / began.elapsed().as_secs_f64();
     let there = pictures.len() - jobs.len();
     let speed = if jobs.is_empty() { String::new() } else { format!(", {rate:.2} pictures a second") };
-    println!("{}: {} pictures, {there} of them already there{speed}", args.out.display(), pictures.len());
+    manifests::say!("{}: {} pictures, {there} of them already there{speed}", args.out.display(), pictures.len());
     Ok(())
 }
 

@@ -43,7 +43,7 @@ impl Count {
                 let rate = self.done as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
                 let left = Duration::from_secs_f64((self.all - self.done.min(self.all)) as f64 / rate.max(1e-9));
                 let Self { what, unit, done, all, .. } = self;
-                eprintln!("{what}: {done}/{all} {unit}, {rate:.1} a second, {} left", HumanDuration(left));
+                manifests::tell!("{what}: {done}/{all} {unit}, {rate:.1} a second, {} left", HumanDuration(left));
             }
             None => {}
         }

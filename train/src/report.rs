@@ -77,7 +77,7 @@ pub(crate) fn report(args: &ReportArgs) -> Result<(), Error> {
         });
     }
     sections.extend(comparison);
-    println!("{}", write(&args.out, &sections)?);
+    manifests::say!("{}", write(&args.out, &sections)?);
     Ok(())
 }
 

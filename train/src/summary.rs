@@ -45,7 +45,7 @@ pub fn summary(args: &SummaryArgs) -> Result<(), Error> {
         gradient_decoder: !args.no_gradient_decoder,
         ..Model::default()
     };
-    print!("{}", table(&model, h, w));
+    manifests::say!("{}", table(&model, h, w).trim_end());
     Ok(())
 }
 

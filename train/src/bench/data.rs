@@ -55,9 +55,12 @@ pub(super) fn bench(args: &DataArgs) -> Result<(), Error> {
     }
     let rate = images as f64 / began.elapsed().as_secs_f64();
     if args.json {
-        println!("{}", json!({ "images_per_s": rate, "images": images, "threads": threads, "batch": args.batch }));
+        manifests::say!(
+            "{}",
+            json!({ "images_per_s": rate, "images": images, "threads": threads, "batch": args.batch })
+        );
     } else {
-        println!("{images} samples by {threads} threads: {rate:.0} a second");
+        manifests::say!("{images} samples by {threads} threads: {rate:.0} a second");
     }
     Ok(())
 }

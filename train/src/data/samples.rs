@@ -81,7 +81,7 @@ impl Sources {
                 (None, recipe) => {
                     let recipe = PathBuf::from(recipe.unwrap_or_default());
                     let mixer = Mixer::open_with(&recipe, cache, &Progress::stderr())?;
-                    mixer.notes().iter().for_each(|note| eprintln!("{}: {note}", recipe.display()));
+                    mixer.notes().iter().for_each(|note| manifests::tell!("{}: {note}", recipe.display()));
                     (recipe, Kind::Mixed(Box::new(mixer)))
                 }
             };

@@ -23,21 +23,21 @@ const LIBRARIES: [Library; 5] = [
 pub(super) fn devices() -> Vec<(String, Device)> {
     let devices = std::iter::once(("cpu".to_owned(), Device::Cpu)).chain(gpus()).collect();
     for line in lines(Path::new("/"), std::env::var("LD_LIBRARY_PATH").ok().as_deref()) {
-        println!("gpu       {line}");
+        manifests::say!("gpu       {line}");
     }
     devices
 }
 
 #[cfg(not(feature = "cuda"))]
 fn gpus() -> Vec<(String, Device)> {
-    println!("cuda      not in this build: --device cpu is the only device (./dev cuda builds one for GPUs)");
+    manifests::say!("cuda      not in this build: --device cpu is the only device (./dev cuda builds one for GPUs)");
     Vec::new()
 }
 
 #[cfg(feature = "cuda")]
 fn gpus() -> Vec<(String, Device)> {
     let count = crate::cuda::count().unwrap_or_else(|e| {
-        println!("cuda      no GPU can be used: {e}");
+        manifests::say!("cuda      no GPU can be used: {e}");
         0
     });
     (0..count).filter_map(|ordinal| open(&format!("cuda:{ordinal}"))).collect()
@@ -49,11 +49,11 @@ fn open(name: &str) -> Option<(String, Device)> {
     let opened = crate::device::parse(name).and_then(|device| Ok((crate::device::gpu_name(&device)?, device)));
     match opened {
         Ok((gpu, device)) => {
-            println!("cuda      {name} is {}", gpu.unwrap_or_default());
+            manifests::say!("cuda      {name} is {}", gpu.unwrap_or_default());
             Some((name.to_owned(), device))
         }
         Err(e) => {
-            println!("cuda      {e}");
+            manifests::say!("cuda      {e}");
             None
         }
     }

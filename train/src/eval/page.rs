@@ -60,6 +60,6 @@ pub(super) fn write(path: &Path, subject: &Subject<'_>, known: &Known, how: How,
     };
     let title = root.file_name().map_or_else(|| "data".to_owned(), |n| n.to_string_lossy().into_owned());
     // Standard output belongs to the scores.
-    eprintln!("{}", report::write(path, &[Section { kind: "scores", title, body }])?);
+    manifests::tell!("{}", report::write(path, &[Section { kind: "scores", title, body }])?);
     Ok(())
 }

@@ -30,7 +30,10 @@ impl Lock {
             }
             // Some network file systems have no locks; nothing is wrong with a single fit there.
             Err(e) => {
-                eprintln!("{}: cannot be locked ({e}): see to it that no other fit writes here", folder.display());
+                manifests::tell!(
+                    "{}: cannot be locked ({e}): see to it that no other fit writes here",
+                    folder.display()
+                );
             }
         }
         Ok(Self { _folder: file })

@@ -93,7 +93,7 @@ impl Progress {
     pub(crate) fn say(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => println!("{line}"),
+            None => manifests::say!("{line}"),
         }
     }
 
@@ -127,7 +127,7 @@ impl Progress {
             }
             None if self.shown.is_none_or(|at| at.elapsed() >= QUIET) || step == self.last => {
                 self.shown = Some(Instant::now());
-                println!("step {step}/{} epoch {epoch}  {text}", self.last);
+                manifests::say!("step {step}/{} epoch {epoch}  {text}", self.last);
             }
             None => {}
         }

@@ -49,7 +49,8 @@ pub(super) fn chart(title: &str, axes: Axes, lines: &[Line]) -> Markup {
         for (i, p) in line.points.iter().filter(|p| p.1.is_finite()).enumerate() {
             text += &format!("{}{:.1} {:.1}", if i == 0 { "M" } else { "L" }, x(p.0), y(p.1));
         }
-        text
+        // A line of no length shows as its round ends.
+        text + if alone(line) { "h0" } else { "" }
     };
     let rows = lines.len().div_ceil(4) as f64;
     let height = HEIGHT + 18.0 * rows;
@@ -64,7 +65,7 @@ pub(super) fn chart(title: &str, axes: Axes, lines: &[Line]) -> Markup {
                 text x=(LEFT) y=(HEIGHT - 8.0) { (axes.x) " " (x0) }
                 text x=(WIDTH - RIGHT) y=(HEIGHT - 8.0) text-anchor="end" { (x1) }
                 @for line in &lines {
-                    path class={ "c" (line.colour) } d=(path(line)) {}
+                    path class={ "c" (line.colour) @if alone(line) { " dot" } } d=(path(line)) {}
                 }
                 @for (i, line) in lines.iter().enumerate() {
                     @let left = LEFT + (i % 4) as f64 * 118.0;
@@ -75,6 +76,11 @@ pub(super) fn chart(title: &str, axes: Axes, lines: &[Line]) -> Markup {
             }
         }
     }
+}
+
+/// Whether a line has one point alone.
+fn alone(line: &Line) -> bool {
+    line.points.iter().filter(|p| p.1.is_finite()).count() == 1
 }
 
 /// Three to six round values that span a range.
@@ -113,6 +119,9 @@ mod tests {
         let line = |points| Line { name: "loss".into(), colour: 0, points };
         let svg = chart("x", Axes::STEPS, &[line(vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 0.5)])]).into_string();
         assert!(svg.contains("class=\"c0\"") && !svg.contains("NaN"));
+        let beside = [line(vec![(0.0, 1.0), (2.0, 0.5)]), line(vec![(1.0, 0.7)])];
+        let svg = chart("x", Axes::STEPS, &beside).into_string();
+        assert!(svg.contains("class=\"c0 dot\"") && svg.contains("h0\""), "a point alone is not seen: {svg}");
         assert!(chart("x", Axes::STEPS, &[line(vec![])]).into_string().contains("too few"));
     }
 }

@@ -1,7 +1,7 @@
 //! Lines for whoever reads a program's output, and what happens when nobody can.
 //!
-//! `println!` panics where its reader has gone: in `train doctor | head`, or in a fit of three days when the terminal that
-//! it was started from is closed. Here a reader who left has what it wanted, and the work goes on; any other failure, a
+//! `println!` panics where its reader has gone: in `train doctor | head`, or in a fit of three days when the `tee`
+//! that keeps its lines is ended. Here a reader who left has what it wanted, and the work goes on; any other failure, a
 //! full disk under `> scores.json` say, is told once and makes the program's exit code say so.
 
 use std::{

@@ -106,3 +106,17 @@ fn sizes_that_are_no_multiples_of_32_are_refused() {
         assert!(net.forward(&x, Pass::eval()).unwrap_err().to_string().contains("multiples of 32"), "{dims:?}");
     }
 }
+
+/// From there every channel of R can grow and shrink; as PyTorch begins a norm, half of the pixels pass no gradient.
+#[test]
+fn a_network_that_gives_r_begins_with_a_faint_one_in_every_channel() {
+    let net = network(&Model { width: 1.0 / 8.0, output: Output::Residual, ..Model::default() });
+    let image = Tensor::rand(0f32, 1f32, (2, 3, 64, 96), &Device::Cpu).unwrap();
+    let r = net.forward(&image, Pass::train()).unwrap().reflection;
+    let channels = r.transpose(0, 1).unwrap().flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+    for (c, values) in channels.iter().enumerate() {
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        let alive = values.iter().filter(|v| **v > 0.0).count() as f32 / values.len() as f32;
+        assert!((0.09..0.13).contains(&mean) && alive > 0.75, "channel {c}: mean {mean}, {alive} of it alive");
+    }
+}

@@ -30,6 +30,11 @@ impl BackgroundDecoder {
         Ok(Self { extraction_a, extraction_b, up: up?, output: output?, branches })
     }
 
+    /// Makes the first answers faint: the last norm gives `level` plus or minus `level`, below 0 cut off.
+    pub(crate) fn start_at(&self, level: f64) -> Result<()> {
+        self.output.last().map_or(Ok(()), |last| last.scale_to(level))
+    }
+
     /// The last layer's output, N x 3 x H x W, not below 0.
     pub(crate) fn forward<W: Walk>(
         &self,

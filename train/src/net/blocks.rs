@@ -88,6 +88,14 @@ impl Block {
         Ok(Self { layer: layer.clone(), weight, bias: bias.transpose()?, norm: norm.transpose()? })
     }
 
+    /// Sets gamma and beta of the layer's batch norm, where it has one, to `value`, for every channel.
+    pub(crate) fn scale_to(&self, value: f64) -> Result<()> {
+        for var in self.norm.iter().flat_map(|n| [&n.gamma, &n.beta]) {
+            var.set(&(var.as_detached_tensor().zeros_like()? + value)?)?;
+        }
+        Ok(())
+    }
+
     /// N x cin x H x W to N x cout x H' x W', sizes as in the stage table.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         let (x, w) = (&pass.between(x)?, pass.tensor(&self.weight));

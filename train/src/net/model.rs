@@ -14,6 +14,13 @@ use super::{
     walk::Walk,
 };
 
+/// What a new network that gives R answers at first, in intensities: about the mean of the paper's reflections (beta 0.1 to 0.5).
+///
+/// A batch norm as PyTorch begins it (gamma 1, beta 0) gives R some ten times too bright. To darken it, training lowers beta as fast as
+/// gamma, and before gamma is there most pixels of a channel lie below 0, where ReLU passes no gradient: the channel is dead for good.
+/// Beginning residuals small is usual (Goyal et al. 2017, section 5.1: gamma 0).
+const FIRST_RESIDUAL: f64 = 0.1;
+
 /// CoRRN with its parameters.
 #[derive(Debug)]
 pub struct Corrn {
@@ -36,12 +43,16 @@ pub struct Output<V = Tensor> {
 }
 
 impl Corrn {
-    /// A network with weights drawn from `seed`, as PyTorch initialises its layers.
+    /// A network with weights drawn from `seed`, as PyTorch initialises its layers; one that gives R begins with faint answers.
     ///
     /// # Errors
     /// What Candle answers, for instance when the device has no memory left.
     pub fn new(model: &Model, seed: u64, dtype: DType, device: &Device) -> Result<Self> {
-        Self::of(model, Some(seed), dtype, device)
+        let net = Self::of(model, Some(seed), dtype, device)?;
+        if net.output == run::Output::Residual {
+            net.background.start_at(FIRST_RESIDUAL)?;
+        }
+        Ok(net)
     }
 
     /// A network of zeros, to be filled from a file.

@@ -79,6 +79,9 @@ fn bad_files(folder: &Path) -> Vec<(&'static str, &'static str)> {
     write("empty.png", &[]);
     write("text.jpg", b"this is no picture at all");
     write("bomb.png", &png_header(60_000, 60_000));
+    write("bomb.jpg", &jpeg_of_size(&jpeg, 60_000, 60_000));
+    write("bomb.tif", &tiff_header(60_000, 60_000));
+    write("bomb.webp", &webp_header(16_383, 16_383));
     write("cmyk.jpg", &cmyk(&jpeg));
     let png = std::fs::read(folder.join("001.png")).unwrap();
     write("torn.png", &png[..png.len() - 400]);
@@ -87,6 +90,9 @@ fn bad_files(folder: &Path) -> Vec<(&'static str, &'static str)> {
         ("empty.png", "is empty (0 bytes)"),
         ("text.jpg", "is no JPEG, PNG, TIFF, WebP, NEF or DNG picture"),
         ("bomb.png", "claims 60000 x 60000 pixels"),
+        ("bomb.jpg", "claims 60000 x 60000 pixels"),
+        ("bomb.tif", "claims 60000 x 60000 pixels"),
+        ("bomb.webp", "claims 16383 x 16383 pixels"),
         ("cmyk.jpg", "is a CMYK JPEG; convert it to RGB"),
         ("torn.png", "cannot be decoded"),
     ]
@@ -101,6 +107,38 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
     writer.write_chunk(png::chunk::IDAT, &[0x78]).unwrap();
     drop(writer);
     bytes
+}
+
+/// A JPEG whose frame says another size.
+fn jpeg_of_size(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
+    let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    let mut bytes = jpeg.to_vec();
+    bytes[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+    bytes[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+    bytes
+}
+
+/// A grey TIFF whose one strip would begin where it ends.
+fn tiff_header(width: u32, height: u32) -> Vec<u8> {
+    // Width, length, bits, no compression, black is 0, offset of the strip, samples, its rows, its bytes.
+    let entries =
+        [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, height), (279, width)];
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend((entries.len() as u16).to_le_bytes());
+    for (tag, value) in entries {
+        const LONG: u16 = 4;
+        bytes.extend([u16::to_le_bytes(tag), LONG.to_le_bytes()].as_flattened());
+        bytes.extend([1, value].map(u32::to_le_bytes).as_flattened());
+    }
+    bytes.extend([0; 4]);
+    bytes
+}
+
+/// A lossless WebP of at most 16383 pixels a side that announces its size and holds nothing.
+fn webp_header(width: u32, height: u32) -> Vec<u8> {
+    let size = ((width - 1) | (height - 1) << 14).to_le_bytes();
+    let chunk = [b"VP8L".as_slice(), &6u32.to_le_bytes(), &[0x2f], &size, &[0]].concat();
+    [b"RIFF".as_slice(), &(4 + chunk.len() as u32).to_le_bytes(), b"WEBP", &chunk].concat()
 }
 
 /// A JPEG whose frame says four components.
@@ -130,7 +168,7 @@ fn bad_photographs_are_fatal_or_left_out_as_asked() {
         std::os::unix::fs::symlink(bench.path("behind"), bench.path("behind/loop")).unwrap();
         if unreadable == "fail" {
             let said = refused(&bench);
-            assert!(said.contains("(and 6 more); repair or remove them, or set `unreadable: skip`"), "{said}");
+            assert!(said.contains("(and 9 more); repair or remove them, or set `unreadable: skip`"), "{said}");
             continue;
         }
         let said = done(bench.build("out", &[]));

@@ -139,12 +139,7 @@ impl Norm {
             return ops::batch_norm_eval(x, &gamma, &beta, &mean, &var, self.eps, true);
         };
         let (y, stats) = ops::batch_norm_train(x, &gamma, &beta, self.eps, true)?;
-        // The running variance is the unbiased one, as in PyTorch.
-        let unbiased = (&stats.var * (stats.count as f64 / (stats.count.max(2) - 1) as f64))?;
-        for (running, batch) in [(&self.running_mean, &stats.mean), (&self.running_var, &unbiased)] {
-            let kept = (running.as_detached_tensor() * (1.0 - momentum))?;
-            running.set(&(kept + (batch.detach() * momentum)?)?)?;
-        }
+        stats.enter(&self.running_mean, &self.running_var, momentum)?;
         Ok(y)
     }
 }

@@ -5,7 +5,7 @@ use train::ops;
 
 use crate::memory::{Array, ELEMENTS, close, in_both_orders, random, round, tensor, values, var};
 use crate::plan::Element;
-use crate::plan_batch_norm::{Norm, forward, gradient_sums, input_gradient, moments};
+use crate::plan_batch_norm::{Norm, enter, forward, gradient_sums, input_gradient, moments};
 
 const EPS: f64 = 1e-3;
 
@@ -79,7 +79,7 @@ impl Case {
             }
             None => {
                 let (y, stats) = ops::batch_norm_train(&x, &gamma, &beta, EPS, self.relu).unwrap();
-                (y, stats.mean, stats.var)
+                (y, stats.mean().unwrap(), stats.var().unwrap())
             }
         };
         let g = tensor(&self.g, &[n, c, h, w], DType::F64);
@@ -142,6 +142,39 @@ fn evaluation() {
         let variance = random(Element::F32, 6, 5).iter().map(|v| v.abs() + 0.5).collect();
         case.running = Some([random(Element::F32, 5, 5), variance]);
         case.check(bounds(element));
+    }
+}
+
+/// More channels than a block has threads, and one value a channel, whose variance has no unbiased estimate.
+#[test]
+fn running_statistics() {
+    for (element, bound) in [(Element::F32, 1e-6), (Element::F64, 1e-14)] {
+        for (dims, momentum) in [((2, 300, 3, 5), 0.1), ((1, 7, 1, 1), 0.1), ((2, 3, 8, 8), 1.0)] {
+            let c = dims.1;
+            let x = random(element, 1, dims.0 * c * dims.2 * dims.3);
+            let running = [random(element, 2, c), random(element, 3, c).iter().map(|v| v.abs()).collect::<Vec<_>>()];
+            let found = in_both_orders(|on| {
+                let (x, stats) = (Array::of(element, &x, 0), Array::poisoned(Element::F64, 2 * c, 0));
+                let [mean, variance] = running.each_ref().map(|v| Array::of(element, v, 1));
+                moments(on, element, (dims.0, c, dims.2 * dims.3), x.at(), stats.at()).unwrap();
+                let count = (dims.0 * dims.2 * dims.3) as f64;
+                let unbiased = count / (count.max(2.0) - 1.0);
+                enter(on, element, c, stats.at(), (mean.at(), variance.at()), (momentum, unbiased)).unwrap();
+                vec![mean, variance]
+            });
+            let one = tensor(&vec![1.0; c], &[c], DType::F64);
+            let x = tensor(&x, &[dims.0, c, dims.2, dims.3], DType::F64);
+            let (_, stats) = ops::batch_norm_train(&x, &one, &one, EPS, false).unwrap();
+            let [mean, variance] = running.each_ref().map(|v| var(v, &[c], DType::F64));
+            stats.enter(&mean, &variance, momentum).unwrap();
+            for (what, found, expected) in
+                [("running mean", &found[0], &mean), ("running variance", &found[1], &variance)]
+            {
+                // Errors are those of values that reach 1, however near to 0 a mean is.
+                let with_one = |v: &[f64]| [v, &[1.0]].concat();
+                close(&format!("{what}, {dims:?} {element:?}"), &with_one(found), &with_one(&values(expected)), bound);
+            }
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Batch normalisation on a GPU.
 
-use candle_core::{CudaStorage, Layout, Result, Shape};
+use candle_core::{CudaStorage, Device, Layout, Result, Shape, Tensor, Var, bail};
 
 use super::{BatchNorm, GradientSums, InputGradient, plan};
-use crate::cuda::machine::{Stream, argument, pointer, result};
+use crate::cuda::machine::{Stream, argument, element, pointer, result};
 use crate::cuda::plan::{Element, Pointer};
 
 type Stored<'a> = (&'a CudaStorage, &'a Layout);
@@ -22,6 +22,19 @@ pub(super) fn moments(x: Stored<'_>) -> Result<(CudaStorage, Shape)> {
     let (stats, to) = result(device, Element::F64, 2 * dims.1)?;
     plan::moments(&mut Stream::of(device), element, dims, from, to)?;
     Ok((stats, (2 * dims.1).into()))
+}
+
+/// As [`super::BatchStats::enter`].
+pub(super) fn enter(stats: &Tensor, running: (&Var, &Var), momentum: f64, unbiased: f64) -> Result<()> {
+    let Device::Cuda(device) = stats.device() else { bail!("batch norm: the statistics are not on the GPU") };
+    let (channels, to) = (running.0.elem_count(), (pointer(running.0)?, pointer(running.1)?));
+    if [running.0.dtype(), running.1.dtype()] != [running.0.dtype(); 2]
+        || [channels, running.1.elem_count()] != [stats.elem_count() / 2; 2]
+    {
+        bail!("batch norm: running statistics must be of one type, a value a channel each");
+    }
+    let element = element(running.0.dtype())?;
+    plan::enter(&mut Stream::of(device), element, channels, pointer(stats)?, to, (momentum, unbiased))
 }
 
 pub(super) fn forward(

@@ -159,6 +159,16 @@ __device__ __forceinline__ void moments_of_parts(const T* x, const double* parti
     }
 }
 
+// Running statistics, c values each, move by `momentum` towards the batch's; one thread a channel.
+template <class P>
+__device__ __forceinline__ void enter(const double* stats, P* mean, P* var, unsigned c, double momentum, double unbiased) {
+    const unsigned channel = blockIdx.x * THREADS + threadIdx.x;
+    if (channel >= c) return;
+    const double keep = 1 - momentum;
+    mean[channel] = static_cast<P>(keep * mean[channel] + momentum * stats[channel]);
+    var[channel] = static_cast<P>(keep * var[channel] + momentum * (stats[c + channel] * unbiased));
+}
+
 // y = relu((x - mean) * scale + shift). One rounding fewer than written: the same in every kernel.
 template <class A>
 struct Normaliser {
@@ -378,3 +388,12 @@ __device__ __forceinline__ void input_gradient(const T* g, const T* x, const P* 
 OF_TYPES(float, float, f32)
 OF_TYPES(double, double, f64)
 OF_TYPES(bf16, float, bf16)
+
+#define OF_PARAMETERS(P, name)                                                                                       \
+    ENTRY(THREADS) enter_##name(const double* stats, P* mean, P* var, unsigned c, double momentum, double unbiased) { \
+        enter(stats, mean, var, c, momentum, unbiased);                                                              \
+    }                                                                                                                \
+    EMULATED(enter_##name)
+
+OF_PARAMETERS(float, f32)
+OF_PARAMETERS(double, f64)

@@ -5,24 +5,16 @@ mod cpu;
 mod cuda;
 #[cfg(feature = "cuda")]
 mod plan;
+mod running;
 
 #[cfg(feature = "cuda")]
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
+pub use running::BatchStats;
+
 use super::backward::answer;
 use super::real::{check_weights, dims4, with_real};
-
-/// Statistics of one batch by channel, cut from the tape; what running statistics are updated from.
-#[derive(Clone, Debug)]
-pub struct BatchStats {
-    /// Mean, shape C.
-    pub mean: Tensor,
-    /// Biased variance (divided by `count`), shape C. PyTorch's running variance takes `count / (count - 1)` times it.
-    pub var: Tensor,
-    /// Values a channel: N x H x W.
-    pub count: usize,
-}
 
 /// Normalises with the batch's own mean and biased variance, then scales, shifts and, with `relu`, cuts at 0.
 ///
@@ -36,14 +28,13 @@ pub fn batch_norm_train(
     eps: f64,
     relu: bool,
 ) -> Result<(Tensor, BatchStats)> {
-    let (n, c, h, w) = check("batch_norm_train", x, &[("gamma", gamma), ("beta", beta)])?;
+    let (n, _, h, w) = check("batch_norm_train", x, &[("gamma", gamma), ("beta", beta)])?;
     if n * h * w == 0 {
         bail!("batch_norm_train: x {:?} holds no value to take statistics of", x.dims());
     }
     let x = x.contiguous()?;
     let stats = x.apply_op1_no_bwd(&Moments)?;
-    let part = |i: usize| stats.narrow(0, i * c, c)?.to_dtype(gamma.dtype());
-    let batch = BatchStats { mean: part(0)?, var: part(1)?, count: n * h * w };
+    let batch = BatchStats { stats: stats.clone(), count: n * h * w };
     let op = BatchNorm { stats, eps, relu, training: true };
     Ok((x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?, batch))
 }

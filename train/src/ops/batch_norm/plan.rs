@@ -1,6 +1,6 @@
 //! Batch normalisation on a GPU: which kernels run, on what.
 
-use candle_core::Result;
+use candle_core::{Result, bail};
 
 use crate::cuda::plan::{Arg, Element, Launch, Machine, Pointer, count};
 
@@ -80,6 +80,32 @@ pub(crate) fn moments(
         on.launch(e.finish("moments_of_parts", element, args()))?;
     }
     Ok(())
+}
+
+/// Moves running means and variances, C values of type `element` each, by `momentum` towards the statistics, whose variances are
+/// taken times `unbiased`.
+pub(crate) fn enter(
+    on: &mut impl Machine,
+    element: Element,
+    channels: usize,
+    stats: Pointer,
+    (mean, var): (Pointer, Pointer),
+    (momentum, unbiased): (f64, f64),
+) -> Result<()> {
+    if element == Element::Bf16 {
+        bail!("batch norm: running statistics are f32 or f64");
+    }
+    let mut args: Vec<Arg> = [stats, mean, var].map(Arg::Pointer).into();
+    args.extend([Arg::U32(count("channels", channels)?), Arg::F64(momentum), Arg::F64(unbiased)]);
+    let blocks = [channels.div_ceil(THREADS) as u32, 1, 1];
+    on.launch(Launch {
+        module: "batch_norm",
+        kernel: "enter",
+        element: Some(element),
+        blocks,
+        threads: THREADS as u32,
+        args,
+    })
 }
 
 /// The result into y, of x's size and type.

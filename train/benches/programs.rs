@@ -1,7 +1,7 @@
 //! Whole programs: how soon `train fit` steps, what the loader gives beside what a step takes, and `train predict` beside
 //! another program on the same pictures, in turn.
 //!
-//!     BENCH_PREDICT_PEER="python3 train/benches/predict_peer.py FOLDER" cargo bench -p train --bench programs
+//!     BENCH_PREDICT_PEER="python3 $PWD/train/benches/predict_peer.py FOLDER" cargo bench -p train --bench programs
 //!
 //! FOLDER holds corrn_reference.py; the peer is called with a checkpoint, a folder of PNGs, a folder for its pictures and
 //! `--threads T`, and prints a JSON line with `seconds`, from its first picture to its last. BENCH_SAMPLES (15000), BENCH_ROUNDS

@@ -37,7 +37,7 @@ _cuda_install() {
   touch "$_cuda_dir/toolkit/.ready"
 }
 
-_cuda_nvcc=$(_cuda_find_nvcc)
+_cuda_nvcc=$(_cuda_find_nvcc) || true
 if [ -z "$_cuda_nvcc" ] || [[ $_cuda_nvcc == "$_cuda_dir"/* ]]; then
   [ -e "$_cuda_dir/toolkit/.ready" ] || _cuda_install || return 1
   _cuda_home=$_cuda_dir/toolkit

@@ -24,8 +24,16 @@ fn page(arguments: &[&str], path: &Path) -> String {
     for outside in ["src=\"http", "href=\"http", "url(http", "<script src", "<link"] {
         assert!(!html.contains(outside), "the page needs {outside}");
     }
-    assert!(!html.contains("NaN") && !html.contains(">inf"), "a figure is no number");
+    // Pictures are text in base64, where any letters are to be found.
+    let (first, rest) = html.split_once("base64,").unwrap_or((&html, ""));
+    let words: String = std::iter::once(first).chain(rest.split("base64,").map(after_data)).collect();
+    assert!(!words.contains("NaN") && !words.contains(">inf"), "a figure is no number");
     html
+}
+
+/// What follows a picture's data.
+fn after_data(part: &str) -> &str {
+    part.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='))
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! With the feature `cuda`: compiles every `kernels.cu` of an operation, and `src/cuda/*.cu`, with nvcc to a fat binary
-//! `$OUT_DIR/NAME.fatbin`, NAME being the operation's folder or the file's stem. Each holds machine code for compute capability
+//! With the feature `cuda`: compiles every `.cu` of an operation's folder and of `src/cuda` with nvcc to a fat binary
+//! `$OUT_DIR/NAME.fatbin`, NAME being the file's stem, that of the folder where the file is `kernels.cu`. Each holds machine code for compute capability
 //! 8.0 and 9.0, and PTX of 8.0 that the driver compiles for what comes after. Without the feature nothing is done.
 
 use std::path::{Path, PathBuf};
@@ -35,9 +35,15 @@ fn sources() -> Vec<(String, PathBuf)> {
         entries.map(|entry| entry.unwrap_or_else(|e| panic!("{folder}: {e}")).path()).collect()
     };
     let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let operations = listed("src/ops").into_iter().map(|folder| (name(&folder), folder.join("kernels.cu")));
-    let others = listed("src/cuda").into_iter().filter(|path| path.extension().is_some_and(|e| e == "cu"));
-    let mut all: Vec<_> = operations.filter(|(_, path)| path.is_file()).chain(others.map(|p| (name(&p), p))).collect();
+    let folders = listed("src/ops").into_iter().filter(|path| path.is_dir());
+    let files = folders.flat_map(|folder| listed(&folder.to_string_lossy())).chain(listed("src/cuda"));
+    let mut all: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|e| e == "cu"))
+        .map(|path| match path.parent() {
+            Some(folder) if path.ends_with("kernels.cu") => (name(folder), path.clone()),
+            _ => (name(&path), path),
+        })
+        .collect();
     all.sort();
     all
 }

@@ -4,9 +4,9 @@
 //!
 //! The peer is called with `--device cuda --batch N --height H --width W --steps K --warmup W --mode M`, M being fp32, tf32, amp
 //! and compile, and prints a JSON line with `step_s`, the median seconds of forward, loss, backward and Adam, and `peak_mib`. Ours
-//! is `train bench step` in each precision. The programs take turns; figures are medians over the rounds, of which BENCH_ROUNDS
-//! (2) says the number; the peer's `compile` takes minutes to begin and has one round. BENCH_GPU_BATCH (16) and
-//! BENCH_GPU_SIZE (224x288) change the batch.
+//! is `train bench step` in each precision, in two of them with both orders of the images' values. The programs take turns; figures
+//! are medians over the rounds, of which BENCH_ROUNDS (2) says the number; the peer's `compile` takes minutes to begin and has one
+//! round. BENCH_GPU_BATCH (16) and BENCH_GPU_SIZE (224x288) change the batch.
 //!
 //! The roofline is the time that the multiplications take at the rate of the GPU's data sheet, dense: what moves memory is not
 //! counted. A step's share of it is printed.
@@ -59,13 +59,19 @@ fn main() {
     let size = ["--batch", &batch, "--height", height, "--width", width, "--steps", STEPS];
     let program = setting("VITRINE_TRAIN", env!("CARGO_BIN_EXE_train"));
     let words = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+    // The order that a precision does not take by itself has a line of its own: it shows which one should.
+    let others = [("tf32", "channels-last"), ("bf16", "channels-first")];
     let mut contenders: Vec<Contender> = ["f32", "tf32", "bf16"]
-        .iter()
-        .map(|precision| {
+        .map(|precision| (precision, None))
+        .into_iter()
+        .chain(others.map(|(precision, format)| (precision, Some(format))))
+        .map(|(precision, format)| {
             let mut command = words(&[&program, "bench", "step", "--json", "--device", "cuda:0", "--warm-up", WARM_UP]);
             command.extend(words(&["--precision", precision]));
             command.extend(words(&size));
-            Contender { name: format!("ours {precision}"), precision, command, rounds, lines: Vec::new() }
+            command.extend(format.iter().flat_map(|format| words(&["--format", format])));
+            let name = [Some("ours"), Some(precision), format].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            Contender { name, precision, command, rounds, lines: Vec::new() }
         })
         .collect();
     if let Ok(peer) = std::env::var("BENCH_STEP_PEER") {
@@ -90,16 +96,16 @@ fn report(contenders: &[Contender], size: &str, batch: f64) {
     let gpu = first["gpu"].as_str().unwrap_or("an unknown GPU");
     let operations = first["operations"].as_f64().unwrap();
     println!("a step of {size}, full width, independent branches, on {gpu}: {:.0} GFLOP", operations / 1e9);
-    println!("{:<14} {:>10} {:>10} {:>10} {:>16}", "", "ms a step", "images/s", "peak MiB", "of the roofline");
+    println!("{:<24} {:>10} {:>10} {:>10} {:>16}", "", "ms a step", "images/s", "peak MiB", "of the roofline");
     for c in contenders {
         let Some(seconds) = c.median("step_s") else {
-            println!("{:<14} could not be timed", c.name);
+            println!("{:<24} could not be timed", c.name);
             continue;
         };
         let share = rate(gpu, c.precision).map(|rate| operations / rate / seconds);
         let share = share.map_or("unknown".to_owned(), |share| format!("{:.0} %", 100.0 * share));
         let peak = c.median("peak_mib").unwrap_or(f64::NAN);
-        println!("{:<14} {:>10.2} {:>10.1} {peak:>10.0} {share:>16}", c.name, seconds * 1e3, batch / seconds);
+        println!("{:<24} {:>10.2} {:>10.1} {peak:>10.0} {share:>16}", c.name, seconds * 1e3, batch / seconds);
     }
     let fastest = |whose: &str| {
         let of = contenders.iter().filter(|c| c.name.starts_with(whose) && c.median("step_s").is_some());

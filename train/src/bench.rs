@@ -12,7 +12,7 @@ use crate::{
     Error, device, loss,
     memory::Need,
     net::{Corrn, Pass, layers},
-    ops,
+    ops::{self, Format},
     optim::{Adam, AdamConfig},
 };
 
@@ -49,6 +49,9 @@ pub(crate) struct StepArgs {
     /// Arithmetic: f32, tf32 or bf16.
     #[arg(long, default_value = "f32", value_parser = precision)]
     precision: Precision,
+    /// Order of the images between the layers: channels-first or channels-last. By default that of the precision.
+    #[arg(long, value_name = "ORDER", value_parser = format)]
+    format: Option<Format>,
     /// Multiplier of every channel count.
     #[arg(long, default_value_t = 1.0)]
     model_width: f64,
@@ -62,6 +65,14 @@ pub(crate) struct StepArgs {
 
 fn precision(text: &str) -> Result<Precision, String> {
     serde_json::from_value(json!(text)).map_err(|_| "f32, tf32 or bf16".to_owned())
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "channels-first" => Ok(Format::ChannelsFirst),
+        "channels-last" => Ok(Format::ChannelsLast),
+        _ => Err("channels-first or channels-last".to_owned()),
+    }
 }
 
 /// Times what was asked for.
@@ -97,6 +108,7 @@ fn step(args: &StepArgs) -> Result<(), Error> {
         "gpu": device::gpu_name(&device)?,
         "operations": operations(args),
         "precision": args.precision,
+        "format": if args.pass().format() == Format::ChannelsLast { "channels-last" } else { "channels-first" },
         "batch": args.batch,
         "size": [args.height, args.width],
         "model_width": args.model_width,
@@ -124,6 +136,11 @@ impl StepArgs {
         let branches = if self.shared_branches { Branches::Shared } else { Branches::Independent };
         Model { width: self.model_width, branches, ..Model::default() }
     }
+
+    fn pass(&self) -> Pass {
+        let pass = Pass::train().with_precision(self.precision);
+        self.format.map_or(pass, |format| pass.with_format(format))
+    }
 }
 
 /// Multiplications and additions of a step's convolutions, by their definition: forward, and twice that for the gradients.
@@ -140,7 +157,7 @@ fn steps(args: &StepArgs, device: &Device) -> Result<Vec<f64>, Error> {
     let b = (Tensor::rand(0f32, 1f32, dims, device)? * 0.9)?;
     let r = (Tensor::rand(0f32, 1f32, dims, device)? * 0.3)?;
     let image = (&b + &r)?;
-    let pass = Pass::train().with_precision(args.precision);
+    let pass = args.pass();
     device::reset_peak(device)?;
     let mut times = Vec::with_capacity(args.steps);
     for i in 0..args.warm_up + args.steps {

@@ -9,6 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use manifests::run::{Branches, Model, Output};
 use train::{
     net::{Corrn, Pass, layers},
+    ops::{self, Format},
     summary,
 };
 
@@ -118,5 +119,32 @@ fn a_network_that_gives_r_begins_with_a_faint_one_in_every_channel() {
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         let alive = values.iter().filter(|v| **v > 0.0).count() as f32 / values.len() as f32;
         assert!((0.09..0.13).contains(&mean) && alive > 0.75, "channel {c}: mean {mean}, {alive} of it alive");
+    }
+}
+
+/// The whole network with channels last between the layers: the wiring, and every gradient, to the bit. On the CPU the operations
+/// are the same ones; what differs is the order of everything between them.
+#[test]
+fn either_order_between_the_layers_is_the_same_network() {
+    for (branches, output) in [(Branches::Independent, Output::Background), (Branches::Shared, Output::Residual)] {
+        let model = Model { width: 1.0 / 32.0, branches, output, ..Model::default() };
+        let found = [Format::ChannelsFirst, Format::ChannelsLast].map(|format| {
+            let net = network(&model);
+            let image = Tensor::arange(0f32, 2.0 * 3.0 * 32.0 * 64.0, &Device::Cpu).unwrap();
+            let image = image.reshape((2, 3, 32, 64)).unwrap().sin().unwrap().abs().unwrap();
+            let out = net.forward(&image, Pass::train().with_format(format)).unwrap();
+            let all = [&out.background, &out.reflection, out.gradient.as_ref().unwrap()];
+            let loss = all.map(|t| t.sqr().unwrap().mean_all().unwrap()).into_iter().reduce(|a, b| (a + b).unwrap());
+            let gradients = ops::backward(&loss.unwrap()).unwrap();
+            let trained = net.params().trained();
+            assert!(trained.iter().all(|(name, var)| gradients.get(var).is_some() || panic!("{name} has no gradient")));
+            let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let mut found: Vec<Vec<f32>> = all.map(values).into();
+            found.extend(trained.iter().map(|(_, var)| values(gradients.get(var).unwrap())));
+            found.extend(net.params().all().iter().map(|p| values(&p.var.as_detached_tensor())));
+            found
+        });
+        assert!(found[0] == found[1], "{branches:?}, {output:?}");
+        assert!(found[0].iter().flatten().any(|v| *v != 0.0));
     }
 }

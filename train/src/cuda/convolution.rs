@@ -1,10 +1,13 @@
 //! What one convolution is to cuDNN: extents, and the key under which its algorithm is kept. Plain arithmetic, so that it is
 //! tested without a GPU.
 
-/// A convolution of images (`n` x `c` x `h` x `w`) by filters (`out` x `c` x `kh` x `kw`). A transposed one is the gradient of
-/// such a convolution in its image.
+use crate::ops::Format;
+
+/// A convolution of images (`n` x `c` x `h` x `w`) by filters (`out` x `c` x `kh` x `kw`), all in one order in memory. A transposed
+/// one is the gradient of such a convolution in its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Extents {
+    pub(crate) format: Format,
     pub(crate) n: usize,
     pub(crate) c: usize,
     pub(crate) h: usize,
@@ -30,13 +33,13 @@ impl Extents {
         [self.n, self.out, side(self.h, self.kh), side(self.w, self.kw)]
     }
 
-    /// What a pass writes.
+    /// What a pass writes, in its order in memory.
     pub(crate) fn written(&self, pass: Pass) -> [usize; 4] {
-        match pass {
+        self.format.dims(match pass {
             Pass::Forward => self.result(),
             Pass::Image => self.image(),
             Pass::Filters => self.filters(),
-        }
+        })
     }
 
     /// Image, filters and result as cuDNN takes them; none where one has 2^31 values or more, which it does not take.
@@ -101,17 +104,28 @@ pub(crate) fn fastest(measured: &[Measured], most: usize) -> Option<Measured> {
 mod tests {
     use super::*;
 
-    const PLAIN: Extents = Extents { n: 2, c: 3, h: 5, w: 7, out: 4, kh: 3, kw: 1, padding: 1, stride: 1 };
+    const PLAIN: Extents =
+        Extents { format: Format::ChannelsFirst, n: 2, c: 3, h: 5, w: 7, out: 4, kh: 3, kw: 1, padding: 1, stride: 1 };
 
     #[test]
     fn results_have_the_extents_of_the_operations() {
         assert_eq!(PLAIN.result(), [2, 4, 5, 9]);
         // A transposed convolution of 6 x 10 to 12 x 20 is the gradient of this one.
-        let halving = Extents { n: 1, c: 8, h: 12, w: 20, out: 16, kh: 4, kw: 4, padding: 1, stride: 2 };
+        let halving = Extents { n: 1, c: 8, h: 12, w: 20, out: 16, kh: 4, kw: 4, padding: 1, stride: 2, ..PLAIN };
         assert_eq!(halving.result(), [1, 16, 6, 10]);
         assert_eq!(halving.written(Pass::Image), [1, 8, 12, 20]);
         assert_eq!(halving.written(Pass::Filters), [16, 8, 4, 4]);
         assert_eq!(halving.descriptors(), Some([[1, 8, 12, 20], [16, 8, 4, 4], [1, 16, 6, 10]]));
+    }
+
+    /// cuDNN is told N, C, H, W whatever the order.
+    #[test]
+    fn channels_last_change_what_is_written_and_no_descriptor() {
+        let last = Extents { format: Format::ChannelsLast, ..PLAIN };
+        assert_eq!(last.descriptors(), PLAIN.descriptors());
+        assert_eq!(last.written(Pass::Forward), [2, 5, 9, 4]);
+        assert_eq!(last.written(Pass::Image), [2, 5, 7, 3]);
+        assert_eq!(last.written(Pass::Filters), [4, 3, 1, 3]);
     }
 
     #[test]
@@ -132,6 +146,7 @@ mod tests {
             Key { math: Math::Bf16, ..key },
             Key { extents: Extents { padding: 0, ..PLAIN }, ..key },
             Key { extents: Extents { n: 3, ..PLAIN }, ..key },
+            Key { extents: Extents { format: Format::ChannelsLast, ..PLAIN }, ..key },
         ];
         assert!(others.iter().all(|other| *other != key));
     }

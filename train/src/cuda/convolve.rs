@@ -1,5 +1,6 @@
 //! Convolutions on tensors.
 
+use candle_core::backend::{BackendDevice, BackendStorage};
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::{DevicePtr, DevicePtrMut};
 use candle_core::{CudaStorage, DType, Layout, Result, Shape};
@@ -7,6 +8,7 @@ use candle_core::{CudaStorage, DType, Layout, Result, Shape};
 use super::convolution::{Extents, Key, Math, Pass};
 use super::cudnn::Addresses;
 use super::{Element, input, state, stored};
+use crate::ops::Format;
 
 /// A tensor's storage and layout.
 type Stored<'a> = (&'a CudaStorage, &'a Layout);
@@ -40,7 +42,8 @@ pub(crate) fn convolve<T: Element>(
     // SAFETY: cuDNN writes every value.
     let mut out = unsafe { device.alloc::<T>(values) }?;
     let (state, stream) = (state::of(device)?, device.cuda_stream());
-    {
+    let key = Key { pass, extents, math: math::<T>(&state) };
+    let done = {
         let (first, second) = (input::<T>(first.0, first.1)?, input::<T>(second.0, second.1)?);
         let ((first, _a), (second, _b), (written, _c)) =
             (first.device_ptr(&stream), second.device_ptr(&stream), out.device_ptr_mut(&stream));
@@ -49,43 +52,84 @@ pub(crate) fn convolve<T: Element>(
             Pass::Image => Addresses { result: first, filters: second, image: written },
             Pass::Filters => Addresses { result: first, image: second, filters: written },
         };
-        let key = Key { pass, extents, math: math::<T>(&state) };
         // SAFETY: `input` gives contiguous tensors of type T, whose extents the operation has checked.
-        state.convolutions(|convolutions| unsafe { convolutions.run(key, at) })?;
+        state.convolutions(|convolutions| unsafe { convolutions.run(key, at) })?
+    };
+    match extents.format {
+        _ if done => Ok(stored(out, device, dims.to_vec())),
+        Format::ChannelsFirst => candle_core::bail!("cuDNN has no algorithm for {key:?}"),
+        Format::ChannelsLast => channels_first::<T>(pass, extents, first, second),
     }
-    Ok(stored(out, device, dims.to_vec()))
 }
 
-/// Adds a bias to every channel of N x C x H x W.
+/// As [`convolve`], for what cuDNN does with channels first alone.
+fn channels_first<T: Element>(
+    pass: Pass,
+    extents: Extents,
+    first: Stored<'_>,
+    second: Stored<'_>,
+) -> Result<(CudaStorage, Shape)> {
+    let [first, second] = [first, second].map(|from| permuted(from, [0, 3, 1, 2]));
+    let ((first, a), (second, b)) = (first?, second?);
+    let extents = Extents { format: Format::ChannelsFirst, ..extents };
+    let (out, shape) = convolve::<T>(pass, extents, (&first, &a), (&second, &b))?;
+    let (out, layout) = permuted((&out, &Layout::contiguous(shape)), [0, 2, 3, 1])?;
+    Ok((out, layout.shape().clone()))
+}
+
+/// A copy whose dimensions are in another order.
+fn permuted((from, layout): Stored<'_>, order: [usize; 4]) -> Result<(CudaStorage, Layout)> {
+    let permuted = layout.permute(&order)?;
+    // SAFETY: the copy writes every value.
+    let mut copy = unsafe { from.device.alloc_uninit(permuted.shape(), from.dtype()) }?;
+    from.copy_strided_src(&mut copy, 0, &permuted)?;
+    Ok((copy, Layout::contiguous(permuted.shape())))
+}
+
+/// Adds a bias to every channel of an image.
 ///
 /// # Errors
 /// What cuDNN answers.
-pub(crate) fn add_bias<T: Element>((y, shape): (CudaStorage, Shape), bias: Stored<'_>) -> Result<(CudaStorage, Shape)> {
+pub(crate) fn add_bias<T: Element>(
+    format: Format,
+    (y, shape): (CudaStorage, Shape),
+    bias: Stored<'_>,
+) -> Result<(CudaStorage, Shape)> {
     let mut y = y;
-    let (device, extents) = (y.device.clone(), shape.dims4()?);
+    let (device, extents) = (y.device.clone(), extents(format, &shape)?);
     if shape.elem_count() > 0 {
         let (state, stream) = (state::of(&device)?, device.cuda_stream());
         let bias = input::<T>(bias.0, bias.1)?;
         let ((bias, _a), (to, _b)) = (bias.device_ptr(&stream), T::as_cuda_slice_mut(&mut y)?.device_ptr_mut(&stream));
         // SAFETY: contiguous tensors of type T, the bias with one value a channel, as the operation has checked.
-        state.convolutions(|convolutions| unsafe { convolutions.add_bias(math::<T>(&state), extents, bias, to) })?;
+        state.convolutions(|convolutions| unsafe {
+            convolutions.add_bias(math::<T>(&state), (format, extents), bias, to)
+        })?;
     }
     Ok((y, shape))
 }
 
-/// The sum of each channel of N x C x H x W over samples and pixels.
+/// The sum of each channel of an image over samples and pixels.
 ///
 /// # Errors
 /// What cuDNN answers.
-pub(crate) fn bias_gradient<T: Element>(g: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let (device, extents): (&CudaDevice, _) = (&g.0.device, g.1.shape().dims4()?);
-    let mut out = device.alloc_zeros::<T>(extents.1)?;
+pub(crate) fn bias_gradient<T: Element>(format: Format, g: Stored<'_>) -> Result<(CudaStorage, Shape)> {
+    let (device, extents): (&CudaDevice, _) = (&g.0.device, extents(format, g.1.shape())?);
+    let mut out = device.alloc_zeros::<T>(extents[1])?;
     if g.1.shape().elem_count() > 0 {
         let (state, stream) = (state::of(device)?, device.cuda_stream());
         let g = input::<T>(g.0, g.1)?;
         let ((g, _a), (to, _b)) = (g.device_ptr(&stream), out.device_ptr_mut(&stream));
         // SAFETY: as above.
-        state.convolutions(|convolutions| unsafe { convolutions.bias_gradient(math::<T>(&state), extents, g, to) })?;
+        state.convolutions(|convolutions| unsafe {
+            convolutions.bias_gradient(math::<T>(&state), (format, extents), g, to)
+        })?;
     }
-    Ok(stored(out, device, extents.1))
+    Ok(stored(out, device, extents[1]))
+}
+
+/// N, C, H, W of an image.
+fn extents(format: Format, shape: &Shape) -> Result<[usize; 4]> {
+    let (a, b, c, d) = shape.dims4()?;
+    Ok(format.extents([a, b, c, d]))
 }

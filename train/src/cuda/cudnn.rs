@@ -9,6 +9,7 @@ use candle_core::cuda_backend::cudarc::cudnn::{result, result::CudnnError, sys};
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut};
 
 use super::convolution::{Extents, Key, Math, Measured, Pass, fastest};
+use crate::ops::Format;
 
 /// Bytes of workspace at most: what an algorithm may take to be considered.
 const WORKSPACE: usize = 512 << 20;
@@ -27,7 +28,8 @@ pub(crate) struct Addresses {
 pub(crate) struct Convolutions {
     handle: sys::cudnnHandle_t,
     stream: Arc<CudaStream>,
-    chosen: HashMap<Key, Measured>,
+    /// None where there is no algorithm.
+    chosen: HashMap<Key, Option<Measured>>,
     workspace: Option<CudaSlice<u8>>,
 }
 
@@ -44,11 +46,11 @@ impl Convolutions {
         Ok(Self { handle, stream, chosen: HashMap::new(), workspace: None })
     }
 
-    /// Runs a pass.
+    /// Runs a pass; false, and nothing was done, where cuDNN has no algorithm for it.
     ///
     /// # Safety
     /// The addresses must be of contiguous tensors on the stream's device, of the extents' sizes and the mathematics' type.
-    pub(crate) unsafe fn run(&mut self, key: Key, at: Addresses) -> Result<()> {
+    pub(crate) unsafe fn run(&mut self, key: Key, at: Addresses) -> Result<bool> {
         self.stream.context().bind_to_thread().map_err(candle_core::Error::wrap)?;
         let descriptors = Descriptors::new(&key.extents, key.math)?;
         let chosen = match self.chosen.get(&key) {
@@ -60,6 +62,7 @@ impl Convolutions {
                 chosen
             }
         };
+        let Some(chosen) = chosen else { return Ok(false) };
         let workspace = self.workspace(chosen.workspace)?;
         let (one, zero) = (Scale::new(key.math, 1.0), Scale::new(key.math, 0.0));
         let (h, d, algorithm) = (self.handle, &descriptors, chosen.algorithm);
@@ -115,23 +118,24 @@ impl Convolutions {
                 ),
             }
         };
-        status.result().map_err(failed_at(&key))
+        status.result().map_err(failed_at(&key)).map(|()| true)
     }
 
-    /// Adds `bias`, one value a channel, to `to`, N x C x H x W.
+    /// Adds `bias`, one value a channel, to `to`, an image of the extents N, C, H, W.
     ///
     /// # Safety
     /// As of [`Convolutions::run`].
     pub(crate) unsafe fn add_bias(
         &self,
         math: Math,
-        (n, c, h, w): (usize, usize, usize, usize),
+        (format, image): (Format, [usize; 4]),
         bias: u64,
         to: u64,
     ) -> Result<()> {
         // Image and result stand for the two tensors.
-        let d = Descriptors::new(&by_channel(n, c, h, w), math)?;
-        let (channels, one) = (Descriptors::new(&by_channel(1, c, 1, 1), math)?, Scale::new(math, 1.0));
+        let d = Descriptors::new(&by_channel(format, image), math)?;
+        let (channels, one) =
+            (Descriptors::new(&by_channel(format, [1, image[1], 1, 1]), math)?, Scale::new(math, 1.0));
         let (bias, to) = (bias as *const c_void, to as *mut c_void);
         // SAFETY: the caller's promise; descriptors and factors live until the call returns.
         unsafe { sys::cudnnAddTensor(self.handle, one.at(), channels.image, bias, one.at(), d.image, to) }
@@ -139,19 +143,19 @@ impl Convolutions {
             .map_err(failed("adding a bias"))
     }
 
-    /// Writes the sum of each channel of `g`, N x C x H x W, to `to`.
+    /// Writes the sum of each channel of `g`, an image of the extents N, C, H, W, to `to`.
     ///
     /// # Safety
     /// As of [`Convolutions::run`].
     pub(crate) unsafe fn bias_gradient(
         &self,
         math: Math,
-        (n, c, h, w): (usize, usize, usize, usize),
+        (format, image): (Format, [usize; 4]),
         g: u64,
         to: u64,
     ) -> Result<()> {
-        let d = Descriptors::new(&by_channel(n, c, h, w), math)?;
-        let channels = Descriptors::new(&by_channel(1, c, 1, 1), math)?;
+        let d = Descriptors::new(&by_channel(format, image), math)?;
+        let channels = Descriptors::new(&by_channel(format, [1, image[1], 1, 1]), math)?;
         let (one, zero) = (Scale::new(math, 1.0), Scale::new(math, 0.0));
         let (g, to) = (g as *const c_void, to as *mut c_void);
         // SAFETY: as above.
@@ -160,11 +164,11 @@ impl Convolutions {
             .map_err(failed("a bias's gradient"))
     }
 
-    /// Times the algorithms on the arguments themselves, which overwrites what the pass writes.
+    /// Times the algorithms on the arguments themselves, which overwrites what the pass writes; none where there is none.
     ///
     /// # Safety
     /// As of [`Convolutions::run`].
-    unsafe fn measure(&mut self, key: Key, d: &Descriptors, at: Addresses) -> Result<Measured> {
+    unsafe fn measure(&mut self, key: Key, d: &Descriptors, at: Addresses) -> Result<Option<Measured>> {
         // Larger than what is kept: measured with it once and given back.
         // SAFETY: cuDNN reads of its workspace only what it has written.
         let mut trial = unsafe { self.stream.alloc::<u8>(WORKSPACE) }.map_err(candle_core::Error::wrap)?;
@@ -176,6 +180,9 @@ impl Convolutions {
             ($type:ty, $find:expr) => {{
                 let mut found = [std::mem::MaybeUninit::<$type>::uninit(); MOST];
                 let status: sys::cudnnStatus_t = $find(found.as_mut_ptr().cast::<$type>());
+                if status == sys::cudnnStatus_t::CUDNN_STATUS_NOT_SUPPORTED {
+                    return Ok(None);
+                }
                 status.result().map_err(failed_at(&key))?;
                 let found = found[..count.clamp(0, most) as usize].iter().map(|f| f.assume_init_read());
                 found
@@ -245,8 +252,7 @@ impl Convolutions {
                 }),
             }
         };
-        let chosen = fastest(&measured, WORKSPACE);
-        chosen.ok_or_else(|| candle_core::Error::Msg(format!("cuDNN has no algorithm for {key:?}")))
+        Ok(fastest(&measured, WORKSPACE))
     }
 
     /// The kept workspace, made larger where it is too small.
@@ -325,7 +331,10 @@ impl Descriptors {
             Math::F64 | Math::F32 => MathType::CUDNN_FMA_MATH,
             Math::Tf32 | Math::Bf16 => MathType::CUDNN_TENSOR_OP_MATH,
         };
-        let format = sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW;
+        let format = match extents.format {
+            Format::ChannelsFirst => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NCHW,
+            Format::ChannelsLast => sys::cudnnTensorFormat_t::CUDNN_TENSOR_NHWC,
+        };
         let (padding, stride) = (extents.padding as i32, extents.stride as i32);
         // Made one by one, so that those that are there are freed where a later one fails.
         let mut all = Self {
@@ -373,8 +382,8 @@ impl Drop for Descriptors {
 }
 
 /// A tensor of these extents, as the image of a convolution that is not carried out.
-fn by_channel(n: usize, c: usize, h: usize, w: usize) -> Extents {
-    Extents { n, c, h, w, out: 1, kh: 1, kw: 1, padding: 0, stride: 1 }
+fn by_channel(format: Format, [n, c, h, w]: [usize; 4]) -> Extents {
+    Extents { format, n, c, h, w, out: 1, kh: 1, kw: 1, padding: 0, stride: 1 }
 }
 
 fn failed(what: &'static str) -> impl Fn(CudnnError) -> candle_core::Error {

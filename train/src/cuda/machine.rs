@@ -10,12 +10,14 @@ use super::plan::{Arg, Element, Launch, Machine, Pointer};
 use super::{Module, module};
 
 /// Every file of kernels that plans name.
-const MODULES: [Module; 9] = [
+const MODULES: [Module; 11] = [
     module!("adam"),
     module!("batch_norm"),
+    module!("batch_norm_last"),
     module!("l1"),
     module!("max_pool"),
     module!("pointwise"),
+    module!("reorder"),
     module!("similarity"),
     module!("sobel"),
     module!("statistic"),

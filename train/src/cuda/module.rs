@@ -16,7 +16,7 @@ pub(crate) struct Module {
     pub(crate) code: &'static [u8],
 }
 
-/// The [`Module`] of `src/ops/NAME/kernels.cu` or `src/cuda/NAME.cu`.
+/// The [`Module`] of `src/ops/NAME/kernels.cu`, or of `NAME.cu` in any folder of kernels.
 macro_rules! module {
     ($name:literal) => {
         $crate::cuda::Module { name: $name, code: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".fatbin")) }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 use crate::{
-    ops,
+    ops::{self, Format},
     optim::{Adam, AdamConfig},
 };
 
@@ -23,6 +23,11 @@ const CASES: &[Case] = &[
     Case { name: "convolution 1x1", shapes: &[&[2, 24, 17, 30], &[20, 24, 1, 1]], apply: |t| conv(t, 0) },
     Case { name: "convolution 3x3", shapes: &[&[2, 3, 33, 47], &[16, 3, 3, 3], &[16]], apply: |t| conv(t, 1) },
     Case { name: "  many channels", shapes: &[&[2, 64, 33, 47], &[64, 64, 3, 3], &[64]], apply: |t| conv(t, 1) },
+    Case {
+        name: "  channels last",
+        shapes: &[&[2, 64, 33, 47], &[64, 64, 3, 3], &[64]],
+        apply: |t| last(&t[0], |order, x| order.conv2d(x, &t[1], t.get(2), 1)),
+    },
     Case { name: "convolution 5x5", shapes: &[&[2, 32, 21, 40], &[32, 32, 5, 5]], apply: |t| conv(t, 2) },
     Case { name: "convolution 7x7", shapes: &[&[2, 32, 14, 18], &[32, 32, 7, 7]], apply: |t| conv(t, 3) },
     Case {
@@ -31,9 +36,19 @@ const CASES: &[Case] = &[
         apply: |t| ops::conv_transpose2d(&t[0], &t[1]),
     },
     Case {
+        name: "  channels last",
+        shapes: &[&[2, 48, 13, 18], &[48, 32, 4, 4]],
+        apply: |t| last(&t[0], |order, x| order.conv_transpose2d(x, &t[1])),
+    },
+    Case {
         name: "batch norm and ReLU, training",
         shapes: &[&[2, 16, 19, 23], &[16], &[16]],
         apply: |t| Ok(ops::batch_norm_train(&t[0], &t[1], &t[2], 1e-3, true)?.0),
+    },
+    Case {
+        name: "  channels last",
+        shapes: &[&[2, 16, 19, 23], &[16], &[16]],
+        apply: |t| last(&t[0], |order, x| Ok(order.batch_norm_train(x, &t[1], &t[2], 1e-3, true)?.0)),
     },
     Case {
         name: "batch norm and ReLU, evaluation",
@@ -43,6 +58,7 @@ const CASES: &[Case] = &[
         },
     },
     Case { name: "max pooling", shapes: &[&[2, 16, 18, 26]], apply: |t| ops::max_pool2x2(&t[0]) },
+    Case { name: "  channels last", shapes: &[&[2, 16, 18, 26]], apply: |t| last(&t[0], Format::max_pool2x2) },
     Case { name: "ReLU", shapes: &[&[2, 5, 19, 23]], apply: |t| ops::relu(&t[0]) },
     Case { name: "absolute value", shapes: &[&[2, 5, 19, 23]], apply: |t| ops::abs(&t[0]) },
     Case { name: "L1", shapes: &[&[2, 3, 32, 48], &[2, 3, 32, 48]], apply: |t| ops::l1(&t[0], &t[1]) },
@@ -59,6 +75,12 @@ const CASES: &[Case] = &[
 
 fn conv(t: &[Tensor], padding: usize) -> Result<Tensor> {
     ops::conv2d(&t[0], &t[1], t.get(2), padding)
+}
+
+/// An operation on an image whose channels lie side by side.
+fn last(x: &Tensor, op: impl Fn(Format, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let order = Format::ChannelsLast;
+    order.to_image(&op(order, &order.of_image(x)?)?)
 }
 
 /// The first tensor after steps along the gradient of its product with the second.

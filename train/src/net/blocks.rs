@@ -7,7 +7,7 @@ use candle_core::{DType, Result, Tensor, Var};
 use manifests::run::Precision;
 
 use super::{Kind, Layer, params::Params};
-use crate::ops;
+use crate::ops::Format;
 
 /// How a forward pass treats batch norms and the tape.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,26 +18,40 @@ pub struct Pass {
     tape: bool,
     /// Type of what flows between the layers; none: the image's. Weights and statistics keep theirs.
     dtype: Option<DType>,
+    /// Order of what flows between the layers.
+    format: Format,
 }
 
 impl Pass {
     /// Training, as PyTorch: the batch's statistics normalise, and enter the running ones with weight 0.1.
     pub fn train() -> Self {
-        Self { momentum: Some(0.1), tape: true, dtype: None }
+        Self { momentum: Some(0.1), tape: true, dtype: None, format: Format::ChannelsFirst }
     }
     /// Evaluation: the running statistics normalise; no gradients.
     pub fn eval() -> Self {
-        Self { momentum: None, tape: false, dtype: None }
+        Self { momentum: None, tape: false, dtype: None, format: Format::ChannelsFirst }
     }
     /// The `k`-th pass (from 0) of a re-estimation: afterwards the running statistics are the plain mean over
     /// the passes so far (precise batch norm; Wu and Johnson, 2021). No gradients.
     pub fn reestimate(k: usize) -> Self {
-        Self { momentum: Some(1.0 / (k as f64 + 1.0)), tape: false, dtype: None }
+        Self { momentum: Some(1.0 / (k as f64 + 1.0)), ..Self::eval() }
     }
     /// The same pass with `bf16` between the layers where the precision says so: images and weights are rounded on the way, B, R
-    /// and the gradient come out in the image's type. Only GPUs do that.
+    /// and the gradient come out in the image's type. Only GPUs do that, and channels lie last there: bf16 is what their tensor
+    /// cores take in that order alone.
     pub fn with_precision(self, precision: Precision) -> Self {
-        Self { dtype: (precision == Precision::Bf16).then_some(DType::BF16), ..self }
+        match precision {
+            Precision::Bf16 => Self { dtype: Some(DType::BF16), format: Format::ChannelsLast, ..self },
+            Precision::F32 | Precision::Tf32 => Self { dtype: None, format: Format::ChannelsFirst, ..self },
+        }
+    }
+    /// The same pass with another order between the layers; images go in and come out as N x C x H x W in either.
+    pub fn with_format(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
+    /// The order between the layers.
+    pub(crate) fn format(self) -> Format {
+        self.format
     }
     /// What flows between the layers, in their type.
     fn between(self, x: &Tensor) -> Result<Tensor> {
@@ -96,18 +110,18 @@ impl Block {
         Ok(())
     }
 
-    /// N x cin x H x W to N x cout x H' x W', sizes as in the stage table.
+    /// N x cin x H x W to N x cout x H' x W' in the pass's order, sizes as in the stage table.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         let (x, w) = (&pass.between(x)?, pass.tensor(&self.weight));
         let bias = self.bias.as_ref().map(|b| pass.tensor(b));
         let mut y = match self.layer.kind {
-            Kind::Conv(k) => ops::conv2d(x, &w, bias.as_ref(), k / 2)?,
-            Kind::Deconv => ops::conv_transpose2d(x, &w)?,
+            Kind::Conv(k) => pass.format.conv2d(x, &w, bias.as_ref(), k / 2)?,
+            Kind::Deconv => pass.format.conv_transpose2d(x, &w)?,
         };
         if let Some(norm) = &self.norm {
             y = norm.forward(&y, pass)?;
         }
-        if self.layer.pool { ops::max_pool2x2(&y) } else { Ok(y) }
+        if self.layer.pool { pass.format.max_pool2x2(&y) } else { Ok(y) }
     }
 }
 
@@ -136,9 +150,9 @@ impl Norm {
         let (gamma, beta) = (pass.tensor(&self.gamma), pass.tensor(&self.beta));
         let Some(momentum) = pass.momentum else {
             let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
-            return ops::batch_norm_eval(x, &gamma, &beta, &mean, &var, self.eps, true);
+            return pass.format.batch_norm_eval(x, &gamma, &beta, (&mean, &var), self.eps, true);
         };
-        let (y, stats) = ops::batch_norm_train(x, &gamma, &beta, self.eps, true)?;
+        let (y, stats) = pass.format.batch_norm_train(x, &gamma, &beta, self.eps, true)?;
         stats.enter(&self.running_mean, &self.running_var, momentum)?;
         Ok(y)
     }

@@ -84,8 +84,8 @@ impl Corrn {
     /// When the image is not N x 3 x H x W with H and W multiples of 32.
     pub fn forward(&self, image: &Tensor, pass: Pass) -> Result<Output> {
         check(image)?;
-        let out = self.walk(image, &pass)?;
-        let own = |t: Tensor| t.to_dtype(image.dtype());
+        let out = self.walk(&pass.format().of_image(image)?, &pass)?;
+        let own = |t: Tensor| pass.format().to_image(&t)?.to_dtype(image.dtype());
         Ok(Output {
             background: own(out.background)?,
             reflection: own(out.reflection)?,

@@ -7,7 +7,7 @@ use super::blocks::{Block, Pass};
 
 /// The four things that happen to the network's values besides splitting them up.
 pub(crate) trait Walk {
-    /// What flows between the layers: N x C x H x W.
+    /// What flows between the layers: N x C x H x W, in whatever order.
     type Value: Clone;
 
     /// One layer of the stage table.
@@ -36,7 +36,7 @@ impl Walk for Pass {
     }
 
     fn cat(&self, parts: &[&Tensor]) -> Result<Tensor> {
-        Tensor::cat(parts, 1)
+        Tensor::cat(parts, self.format().channels())
     }
 
     fn sigmoid(&self, x: &Tensor) -> Result<Tensor> {

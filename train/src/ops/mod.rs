@@ -3,10 +3,11 @@
 //! Candle stays the tensor, tape and file library; what it computes slowly or wrongly is computed here. Every
 //! operation is a Candle custom operation with its own backward pass. One folder holds one operation: `mod.rs` the
 //! definition, the shape checks and the gradient; `cpu.rs` what computes it on the CPU, `cuda.rs` on a GPU
-//! (`kernels.cu` and, which of them run, `plan.rs`).
+//! (`kernels.cu` and, which of them run, `plan.rs`; `_last` is what differs where channels lie last).
 //!
-//! All operations take `f32` or `f64` tensors, those of the network on a GPU `bf16` ones too, of any layout (non-contiguous ones are copied first) and images as
-//! N x C x H x W. They have these properties in common:
+//! All operations take `f32` or `f64` tensors, those of the network on a GPU `bf16` ones too, of any layout (non-contiguous ones
+//! are copied first) and images as N x C x H x W; those of the network are there for N x H x W x C, too ([`Format`]). They have
+//! these properties in common:
 //!
 //! * **Thread count.** On the CPU results are the same, bit for bit, for any number of threads: work is cut by the shapes alone
 //!   and partial sums are added in a fixed order. They may differ in the last bits between instruction sets.
@@ -19,6 +20,7 @@ mod backward;
 mod batch_norm;
 mod conv2d;
 mod conv_transpose2d;
+mod format;
 mod kernel;
 mod l1;
 mod max_pool;
@@ -26,6 +28,7 @@ mod patches;
 mod pointwise;
 mod product;
 mod real;
+mod reorder;
 mod scalar;
 mod scratch;
 mod simd;
@@ -40,6 +43,7 @@ pub use backward::backward;
 pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
 pub use conv_transpose2d::conv_transpose2d;
 pub use conv2d::conv2d;
+pub use format::Format;
 pub use l1::l1;
 pub use max_pool::max_pool2x2;
 pub use pointwise::{abs, relu};

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Tensor, With
 
 use super::kernel::{Kernels, kernels_f32, kernels_f64};
 use super::simd::transpose16_f32;
+use super::{format::Format, reorder};
 
 /// `f32` or `f64`.
 pub(super) trait Real: WithDType {
@@ -145,6 +146,28 @@ pub(super) fn rounded(x: &Tensor, weights: &Tensor) -> Result<Option<Tensor>> {
         return Ok(None);
     }
     Ok(Some(weights.detach().to_dtype(x.dtype())?.contiguous()?))
+}
+
+/// Filters as a convolution of `x` takes them, in its type and order and cut from the tape; none where they are so already.
+pub(super) fn filters(x: &Tensor, w: &Tensor, format: Format) -> Result<Option<Tensor>> {
+    match format {
+        Format::ChannelsFirst => rounded(x, w),
+        Format::ChannelsLast => reorder::to_last(&w.detach(), x.dtype()).map(Some),
+    }
+}
+
+/// The gradient of filters `w` in their type and order, from that of what [`filters`] gives.
+pub(super) fn filters_gradient(w: &Tensor, gradient: Tensor, format: Format) -> Result<Tensor> {
+    match format {
+        Format::ChannelsFirst => gradient.to_dtype(w.dtype()),
+        Format::ChannelsLast => reorder::to_first(&gradient, w.dtype()),
+    }
+}
+
+/// N, C, H, W of an operation's image.
+pub(super) fn extents(op: &str, x: &Tensor, format: Format) -> Result<[usize; 4]> {
+    let (a, b, c, d) = dims4(op, "x", x)?;
+    Ok(format.extents([a, b, c, d]))
 }
 
 /// Refuses two arguments of different shapes.

@@ -3,9 +3,10 @@
 use candle_core::{DType, Tensor};
 use train::ops;
 
-use crate::memory::{Array, ELEMENTS, close, in_both_orders, random, round, tensor, values, var};
+use crate::memory::{Array, ELEMENTS, close, in_both_orders, random, round, tensor, transposed, values, var};
 use crate::plan::Element;
-use crate::plan_batch_norm::{Norm, enter, forward, gradient_sums, input_gradient, moments};
+use crate::plans_batch_norm::plan::{Norm, enter, forward, gradient_sums, input_gradient, moments};
+use crate::plans_batch_norm::plan_last;
 
 const EPS: f64 = 1e-3;
 
@@ -20,6 +21,8 @@ struct Case {
     /// Mean and variance for evaluation; none: the batch's.
     running: Option<[Vec<f64>; 2]>,
     relu: bool,
+    /// Whether the kernels' images are N x H x W x C.
+    last: bool,
     /// Values by which arrays begin beyond an address of 16 bytes.
     skip: usize,
 }
@@ -32,7 +35,7 @@ impl Case {
         let parameters = if element == Element::Bf16 { Element::F32 } else { element };
         let [x, g] = [1, 2].map(|seed| random(element, seed, n * c * h * w));
         let [gamma, beta] = [3, 4].map(|seed| random(parameters, seed, c));
-        Self { element, dims, x, g, gamma, beta, running: None, relu, skip: 0 }
+        Self { element, dims, x, g, gamma, beta, running: None, relu, last: false, skip: 0 }
     }
 
     fn parameters(&self) -> Element {
@@ -42,9 +45,10 @@ impl Case {
     /// Figures as in [`NAMES`], by the kernels.
     fn found(&self) -> Vec<Vec<f64>> {
         let ((n, c, h, w), element) = (self.dims, self.element);
-        let dims = (n, c, h * w);
+        let (dims, rows) = ((n, c, h * w), (n * h * w, c));
+        let given = |image: &[f64]| if self.last { transposed(image, dims) } else { image.to_vec() };
         let found = in_both_orders(|on| {
-            let [x, g] = [&self.x, &self.g].map(|v| Array::of(element, v, self.skip));
+            let [x, g] = [&self.x, &self.g].map(|v| Array::of(element, &given(v), self.skip));
             let [gamma, beta] = [&self.gamma, &self.beta].map(|v| Array::of(self.parameters(), v, 0));
             let [y, gx] = [0, 1].map(|_| Array::poisoned(element, self.x.len(), self.skip));
             let sums = Array::poisoned(self.parameters(), 2 * c, 0);
@@ -52,18 +56,28 @@ impl Case {
                 Some(running) => Array::of(Element::F64, &running.concat(), 0),
                 None => Array::poisoned(Element::F64, 2 * c, 0),
             };
-            if self.running.is_none() {
-                moments(on, element, dims, x.at(), stats.at()).unwrap();
-            }
             let norm = Norm { stats: stats.at(), gamma: gamma.at(), beta: beta.at(), eps: EPS, relu: self.relu };
-            forward(on, element, dims, &norm, x.at(), y.at()).unwrap();
-            gradient_sums(on, element, dims, &norm, (g.at(), x.at()), sums.at()).unwrap();
-            let through = (sums.at(), self.running.is_none());
-            input_gradient(on, element, dims, &norm, (g.at(), x.at()), through, gx.at()).unwrap();
+            let (images, through) = ((g.at(), x.at()), (sums.at(), self.running.is_none()));
+            if self.last {
+                if self.running.is_none() {
+                    plan_last::moments(on, element, rows, x.at(), stats.at()).unwrap();
+                }
+                plan_last::forward(on, element, rows, &norm, x.at(), y.at()).unwrap();
+                plan_last::gradient_sums(on, element, rows, &norm, images, sums.at()).unwrap();
+                plan_last::input_gradient(on, element, rows, &norm, images, through, gx.at()).unwrap();
+            } else {
+                if self.running.is_none() {
+                    moments(on, element, dims, x.at(), stats.at()).unwrap();
+                }
+                forward(on, element, dims, &norm, x.at(), y.at()).unwrap();
+                gradient_sums(on, element, dims, &norm, images, sums.at()).unwrap();
+                input_gradient(on, element, dims, &norm, images, through, gx.at()).unwrap();
+            }
             vec![stats, y, sums, gx]
         });
         let halves = |v: &[f64]| v.chunks(c).map(<[f64]>::to_vec).collect::<Vec<_>>();
-        [halves(&found[0]), vec![found[1].clone()], halves(&found[2]), vec![found[3].clone()]].concat()
+        let image = |v: &[f64]| if self.last { transposed(v, (n, h * w, c)) } else { v.to_vec() };
+        [halves(&found[0]), vec![image(&found[1])], halves(&found[2]), vec![image(&found[3])]].concat()
     }
 
     /// The same by the CPU's operation in f64.
@@ -88,11 +102,20 @@ impl Case {
         vec![values(&mean), values(&variance), values(&y), of(&beta), of(&gamma), of(&x)]
     }
 
-    fn check(&self, bounds: [f64; 6]) {
+    /// In both orders of the images' values.
+    fn check(mut self, bounds: [f64; 6]) {
+        for last in [false, true] {
+            self.last = last;
+            self.check_order(bounds);
+        }
+    }
+
+    fn check_order(&self, bounds: [f64; 6]) {
         for (((name, mut found), mut expected), bound) in
             NAMES.iter().zip(self.found()).zip(self.expected()).zip(bounds)
         {
-            let what = format!("{name}, {:?} {:?}, relu {}", self.dims, self.element, self.relu);
+            let order = if self.last { ", channels last" } else { "" };
+            let what = format!("{name}, {:?} {:?}, relu {}{order}", self.dims, self.element, self.relu);
             if *name == "mean" {
                 // The mean's error is one of the values', which reach 1, however near to 0 it is.
                 found.push(1.0);
@@ -112,8 +135,9 @@ fn bounds(element: Element) -> [f64; 6] {
     }
 }
 
-/// Areas with whole packs and without, single values, planes shorter than a row of threads, several parts a channel.
-const DIMS: [(usize, usize, usize, usize); 8] = [
+/// Areas, and channels, with whole packs and without, single values, planes shorter than a row of threads, several parts a
+/// channel, more channels than a block takes.
+const DIMS: [(usize, usize, usize, usize); 11] = [
     (1, 1, 1, 1),
     (2, 3, 5, 7),
     (1, 9, 1, 3),
@@ -122,6 +146,9 @@ const DIMS: [(usize, usize, usize, usize); 8] = [
     (40, 2, 8, 8),
     (3, 4, 33, 64),
     (2, 1, 96, 101),
+    (2, 24, 33, 40),
+    (1, 272, 3, 4),
+    (1, 35, 9, 30),
 ];
 
 #[test]
@@ -182,8 +209,10 @@ fn running_statistics() {
 fn arrays_that_begin_anywhere() {
     for element in ELEMENTS {
         for skip in [1, 2, 3] {
-            let case = Case { skip, ..Case::new(element, (2, 3, 16, 16), true) };
-            case.check(bounds(element));
+            for channels in [3, 16] {
+                let case = Case { skip, ..Case::new(element, (2, channels, 16, 16), true) };
+                case.check(bounds(element));
+            }
         }
     }
 }

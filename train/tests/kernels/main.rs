@@ -21,8 +21,13 @@ mod plan;
 mod cuda {
     pub(crate) use crate::plan;
 }
-#[path = "../../src/ops/batch_norm/plan.rs"]
-mod plan_batch_norm;
+#[path = "."]
+mod plans_batch_norm {
+    #[path = "../../src/ops/batch_norm/plan.rs"]
+    pub(crate) mod plan;
+    #[path = "../../src/ops/batch_norm/plan_last.rs"]
+    pub(crate) mod plan_last;
+}
 #[path = "../../src/ops/l1/plan.rs"]
 mod plan_l1;
 #[path = "../../src/ops/max_pool/plan.rs"]
@@ -31,6 +36,8 @@ mod plan_max_pool;
 mod plan_optim;
 #[path = "../../src/ops/pointwise/plan.rs"]
 mod plan_pointwise;
+#[path = "../../src/ops/reorder/plan.rs"]
+mod plan_reorder;
 #[path = "../../src/ops/similarity/plan.rs"]
 mod plan_similarity;
 #[path = "../../src/ops/sobel/plan.rs"]

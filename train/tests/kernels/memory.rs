@@ -103,6 +103,13 @@ pub(crate) fn round(element: Element, v: f64) -> f64 {
     }
 }
 
+/// `matrices` matrices of `rows` x `columns`, transposed: images N x C x (H W) to N x (H W) x C, or back.
+pub(crate) fn transposed(values: &[f64], (matrices, rows, columns): (usize, usize, usize)) -> Vec<f64> {
+    assert_eq!(values.len(), matrices * rows * columns);
+    let of = |m: usize| (0..columns).flat_map(move |c| (0..rows).map(move |r| values[(m * rows + r) * columns + c]));
+    (0..matrices).flat_map(of).collect()
+}
+
 /// What the CPU's operation computes in: bf16 is held as f32.
 pub(crate) fn dtype(element: Element) -> DType {
     if element == Element::F64 { DType::F64 } else { DType::F32 }

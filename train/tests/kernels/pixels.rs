@@ -3,9 +3,9 @@
 use candle_core::Tensor;
 use train::ops;
 
-use crate::memory::{Array, ELEMENTS, close, dtype, in_both_orders, random, tensor, values, var};
+use crate::memory::{Array, ELEMENTS, close, dtype, in_both_orders, random, round, tensor, transposed, values, var};
 use crate::plan::Element;
-use crate::{plan_max_pool, plan_pointwise, plan_sobel};
+use crate::{plan_max_pool, plan_pointwise, plan_reorder, plan_sobel};
 
 /// Compares values of which NaN is one.
 fn same(what: &str, found: &[f64], expected: &[f64]) {
@@ -58,6 +58,58 @@ fn pooling() {
                 let g = tensor(&g, y.dims(), dtype(element));
                 same(&name, &found[1], &gradient(&x, &y, &g));
             }
+        }
+    }
+}
+
+/// (n, c, h, w): channels with whole packs and without, odd sizes, single blocks, more than one block of threads.
+const IMAGES: [(usize, usize, usize, usize); 6] =
+    [(1, 1, 2, 2), (2, 3, 3, 5), (1, 8, 4, 6), (2, 24, 7, 9), (3, 5, 2, 2), (1, 16, 33, 22)];
+
+#[test]
+fn pooling_of_channels_last() {
+    for element in ELEMENTS {
+        for (n, c, h, w) in IMAGES {
+            for (skip, poison) in [(0, false), (0, true), (1, true)] {
+                let name = format!("{n} x {h} x {w} x {c} {element:?}, {skip} beyond a pack");
+                let numbers = if poison { hostile } else { random };
+                let (size, small) = (n * c * h * w, n * c * (h / 2) * (w / 2));
+                let (x, g) = (numbers(element, 1, size), random(element, 2, small));
+                let found = in_both_orders(|on| {
+                    let x = Array::of(element, &transposed(&x, (n, c, h * w)), skip);
+                    let g = Array::of(element, &transposed(&g, (n, c, (h / 2) * (w / 2))), skip);
+                    let [y, gx] = [small, size].map(|len| Array::poisoned(element, len, skip));
+                    plan_max_pool::forward_last(on, element, (n, h, w, c), x.at(), y.at()).unwrap();
+                    let images = (x.at(), g.at());
+                    plan_max_pool::input_gradient_last(on, element, (n, h, w, c), images, gx.at()).unwrap();
+                    vec![y, gx]
+                });
+                let x = var(&x, &[n, c, h, w], dtype(element));
+                let y = ops::max_pool2x2(&x).unwrap();
+                same(&name, &transposed(&found[0], (n, (h / 2) * (w / 2), c)), &values(&y));
+                let g = tensor(&g, y.dims(), dtype(element));
+                same(&name, &transposed(&found[1], (n, h * w, c)), &gradient(&x, &y, &g));
+            }
+        }
+    }
+}
+
+#[test]
+fn reordering() {
+    let pairs =
+        ELEMENTS.map(|e| (e, e)).into_iter().chain([(Element::F32, Element::Bf16), (Element::Bf16, Element::F32)]);
+    for (from, to) in pairs {
+        for (matrices, rows, columns) in
+            [(1, 1, 1), (2, 3, 5), (3, 32, 32), (1, 33, 70), (5, 64, 9), (2, 1, 40), (4, 40, 1)]
+        {
+            let x = hostile(from, 6, matrices * rows * columns);
+            let found = in_both_orders(|on| {
+                let (x, y) = (Array::of(from, &x, 1), Array::poisoned(to, x.len(), 1));
+                plan_reorder::transpose(on, (from, to), (matrices, rows, columns), x.at(), y.at()).unwrap();
+                vec![y]
+            });
+            let expected: Vec<f64> = transposed(&x, (matrices, rows, columns)).iter().map(|v| round(to, *v)).collect();
+            same(&format!("{matrices} x {rows} x {columns}, {from:?} to {to:?}"), &found[0], &expected);
         }
     }
 }

@@ -2,26 +2,45 @@
 
 use candle_core::{CudaStorage, Device, Layout, Result, Shape, Tensor, Var, bail};
 
-use super::{BatchNorm, GradientSums, InputGradient, plan};
+use super::{BatchNorm, GradientSums, InputGradient, plan, plan_last};
 use crate::cuda::machine::{Stream, argument, element, pointer, result};
 use crate::cuda::plan::{Element, Pointer};
+use crate::ops::Format;
 
 type Stored<'a> = (&'a CudaStorage, &'a Layout);
 
-fn extents(layout: &Layout) -> Result<(usize, usize, usize)> {
-    let (n, c, h, w) = layout.shape().dims4()?;
-    Ok((n, c, h * w))
+/// Values of an image's plane, or of all planes, and channels, as the plans of an order take them.
+#[derive(Clone, Copy)]
+enum Dims {
+    Planes((usize, usize, usize)),
+    Rows((usize, usize)),
+}
+
+impl Dims {
+    fn new(format: Format, layout: &Layout) -> Result<(Self, usize)> {
+        let (a, b, c, d) = layout.shape().dims4()?;
+        let [n, c, h, w] = format.extents([a, b, c, d]);
+        let dims = match format {
+            Format::ChannelsFirst => Self::Planes((n, c, h * w)),
+            Format::ChannelsLast => Self::Rows((n * h * w, c)),
+        };
+        Ok((dims, c))
+    }
 }
 
 fn norm(of: &BatchNorm, gamma: Pointer, beta: Pointer) -> Result<plan::Norm> {
     Ok(plan::Norm { stats: pointer(&of.stats)?, gamma, beta, eps: of.eps, relu: of.relu })
 }
 
-pub(super) fn moments(x: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let (device, dims, (element, from)) = (&x.0.device, extents(x.1)?, argument(x)?);
-    let (stats, to) = result(device, Element::F64, 2 * dims.1)?;
-    plan::moments(&mut Stream::of(device), element, dims, from, to)?;
-    Ok((stats, (2 * dims.1).into()))
+pub(super) fn moments(format: Format, x: Stored<'_>) -> Result<(CudaStorage, Shape)> {
+    let (device, (dims, c), (element, from)) = (&x.0.device, Dims::new(format, x.1)?, argument(x)?);
+    let (stats, to) = result(device, Element::F64, 2 * c)?;
+    let mut stream = Stream::of(device);
+    match dims {
+        Dims::Planes(dims) => plan::moments(&mut stream, element, dims, from, to)?,
+        Dims::Rows(dims) => plan_last::moments(&mut stream, element, dims, from, to)?,
+    }
+    Ok((stats, (2 * c).into()))
 }
 
 /// As [`super::BatchStats::enter`].
@@ -43,28 +62,40 @@ pub(super) fn forward(
     gamma: Stored<'_>,
     beta: Stored<'_>,
 ) -> Result<(CudaStorage, Shape)> {
-    let (device, dims, (element, from)) = (&x.0.device, extents(x.1)?, argument(x)?);
+    let (device, (dims, _), (element, from)) = (&x.0.device, Dims::new(op.format, x.1)?, argument(x)?);
     let norm = norm(op, argument(gamma)?.1, argument(beta)?.1)?;
     let (y, to) = result(device, element, x.1.shape().elem_count())?;
-    plan::forward(&mut Stream::of(device), element, dims, &norm, from, to)?;
+    let mut stream = Stream::of(device);
+    match dims {
+        Dims::Planes(dims) => plan::forward(&mut stream, element, dims, &norm, from, to)?,
+        Dims::Rows(dims) => plan_last::forward(&mut stream, element, dims, &norm, from, to)?,
+    }
     Ok((y, x.1.shape().clone()))
 }
 
 /// 2C values of gamma's type.
 pub(super) fn gradient_sums(op: &GradientSums<'_>, g: Stored<'_>, x: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let (device, dims, (element, from)) = (&x.0.device, extents(x.1)?, argument(x)?);
+    let (device, (dims, c), (element, from)) = (&x.0.device, Dims::new(op.norm.format, x.1)?, argument(x)?);
     let norm = norm(op.norm, pointer(op.gamma)?, pointer(op.beta)?)?;
     let parameters = if element == Element::Bf16 { Element::F32 } else { element };
-    let (sums, to) = result(device, parameters, 2 * dims.1)?;
-    plan::gradient_sums(&mut Stream::of(device), element, dims, &norm, (argument(g)?.1, from), to)?;
-    Ok((sums, (2 * dims.1).into()))
+    let ((sums, to), images) = (result(device, parameters, 2 * c)?, (argument(g)?.1, from));
+    let mut stream = Stream::of(device);
+    match dims {
+        Dims::Planes(dims) => plan::gradient_sums(&mut stream, element, dims, &norm, images, to)?,
+        Dims::Rows(dims) => plan_last::gradient_sums(&mut stream, element, dims, &norm, images, to)?,
+    }
+    Ok((sums, (2 * c).into()))
 }
 
 pub(super) fn input_gradient(op: &InputGradient<'_>, g: Stored<'_>, x: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let (device, dims, (element, from)) = (&x.0.device, extents(x.1)?, argument(x)?);
+    let (device, (dims, _), (element, from)) = (&x.0.device, Dims::new(op.norm.format, x.1)?, argument(x)?);
     let norm = norm(op.norm, pointer(op.gamma)?, pointer(op.beta)?)?;
     let (gx, to) = result(device, element, x.1.shape().elem_count())?;
-    let sums = (pointer(op.sums)?, op.norm.training);
-    plan::input_gradient(&mut Stream::of(device), element, dims, &norm, (argument(g)?.1, from), sums, to)?;
+    let (images, sums) = ((argument(g)?.1, from), (pointer(op.sums)?, op.norm.training));
+    let mut stream = Stream::of(device);
+    match dims {
+        Dims::Planes(dims) => plan::input_gradient(&mut stream, element, dims, &norm, images, sums, to)?,
+        Dims::Rows(dims) => plan_last::input_gradient(&mut stream, element, dims, &norm, images, sums, to)?,
+    }
     Ok((gx, x.1.shape().clone()))
 }

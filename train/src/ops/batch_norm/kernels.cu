@@ -8,7 +8,7 @@
 // channel's first value (forward) or its mean (backward), where nothing cancels. A square beyond the range of f32 makes
 // the variance infinite. The gradient's mask is computed again from x, to the bit, so that y is not read.
 
-#include "cuda/common.cuh"
+#include "normaliser.cuh"
 
 constexpr unsigned THREADS = 256;
 // Channels of a block that only adds partial sums: one a warp.
@@ -169,28 +169,14 @@ __device__ __forceinline__ void enter(const double* stats, P* mean, P* var, unsi
     var[channel] = static_cast<P>(keep * var[channel] + momentum * (stats[c + channel] * unbiased));
 }
 
-// y = relu((x - mean) * scale + shift). One rounding fewer than written: the same in every kernel.
-template <class A>
-struct Normaliser {
-    A mean, scale, shift;
-
-    __device__ __forceinline__ A operator()(A x) const {
-        return fma(x - mean, scale, shift);
-    }
-};
-
 // The channel's normaliser; its f64 arithmetic is done by one thread of the block.
 template <class A, class P>
 __device__ __forceinline__ Normaliser<A> normaliser(const double* stats, const P* gamma, const P* beta, const Extents& e,
                                                     unsigned channel, double eps) {
-    SHARED(A, constants, 3);
-    if (threadIdx.x == 0) {
-        constants[0] = static_cast<A>(stats[channel]);
-        constants[1] = static_cast<A>(static_cast<double>(gamma[channel]) * (1 / sqrt(stats[e.c + channel] + eps)));
-        constants[2] = beta[channel];
-    }
+    SHARED(Normaliser<A>, shared, 1);
+    if (threadIdx.x == 0) *shared = normaliser_of<A>(stats, gamma, beta, e.c, channel, eps);
     __syncthreads();
-    return {constants[0], constants[1], constants[2]};
+    return *shared;
 }
 
 template <class T, int V>
@@ -223,12 +209,6 @@ __device__ __forceinline__ void forward(const T* x, const P* gamma, const P* bet
     } else {
         normalise<T, 1>(x, y, e, p, norm, relu);
     }
-}
-
-// The gradient after the ReLU's mask: 0 where the result, as it was stored, is 0; NaN lets it through.
-template <class T>
-__device__ __forceinline__ Wide<T> masked(T g, T x, const Normaliser<Wide<T>>& norm, bool relu) {
-    return relu && up(down<T>(norm(up(x)))) <= 0 ? 0 : up(g);
 }
 
 template <class T, int V>
@@ -301,12 +281,6 @@ __device__ __forceinline__ void sums_of_parts(const double* partial, const doubl
     if (threadIdx.x % WARP == 0) write_sums<A>(out, stats, e, channel, eps, sums[0], sums[1]);
 }
 
-// Ioffe and Szegedy 2015, section 3, solved for the gradient of x: scale (g - mean_g - (x - mean) slope).
-template <class A>
-struct Factors {
-    A mean_g, slope;
-};
-
 template <class T, int V>
 __device__ __forceinline__ void through_statistics(const T* __restrict__ g, const T* __restrict__ x, T* __restrict__ gx,
                                                    const Extents& e, Part p, const Normaliser<Wide<T>>& norm, bool relu,
@@ -339,14 +313,10 @@ __device__ __forceinline__ void input_gradient(const T* g, const T* x, const P* 
                                                bool relu, double through) {
     const Part p = Part::falling(e);
     const Normaliser<Wide<T>> norm = normaliser<Wide<T>>(stats, gamma, beta, e, p.channel, eps);
-    SHARED(Wide<T>, factors, 2);
-    if (threadIdx.x == 0) {
-        const double inverse = 1 / sqrt(stats[e.c + p.channel] + eps);
-        factors[0] = static_cast<Wide<T>>(sums[p.channel] * through);
-        factors[1] = static_cast<Wide<T>>(sums[e.c + p.channel] * through * inverse);
-    }
+    SHARED(Factors<Wide<T>>, shared, 1);
+    if (threadIdx.x == 0) *shared = factors_of<Wide<T>>(stats, sums, e.c, p.channel, eps, through);
     __syncthreads();
-    const Factors<Wide<T>> f = {factors[0], factors[1]};
+    const Factors<Wide<T>> f = *shared;
     if (in_packs<T>(e, g, x, gx)) {
         through_statistics<T, PACK<T>>(g, x, gx, e, p, norm, relu, f);
     } else {

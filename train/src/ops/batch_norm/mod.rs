@@ -5,6 +5,8 @@ mod cpu;
 mod cuda;
 #[cfg(feature = "cuda")]
 mod plan;
+#[cfg(feature = "cuda")]
+mod plan_last;
 mod running;
 
 #[cfg(feature = "cuda")]
@@ -13,8 +15,8 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape
 
 pub use running::BatchStats;
 
-use super::backward::answer;
-use super::real::{check_weights, dims4, with_real};
+use super::real::{check_weights, extents, with_real};
+use super::{backward::answer, format::Format};
 
 /// Normalises with the batch's own mean and biased variance, then scales, shifts and, with `relu`, cuts at 0.
 ///
@@ -28,14 +30,26 @@ pub fn batch_norm_train(
     eps: f64,
     relu: bool,
 ) -> Result<(Tensor, BatchStats)> {
-    let (n, _, h, w) = check("batch_norm_train", x, &[("gamma", gamma), ("beta", beta)])?;
+    train_in_format(Format::ChannelsFirst, x, gamma, beta, eps, relu)
+}
+
+/// As [`batch_norm_train`], of images and to results in an order that the device has.
+pub(super) fn train_in_format(
+    format: Format,
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    eps: f64,
+    relu: bool,
+) -> Result<(Tensor, BatchStats)> {
+    let [n, _, h, w] = check("batch_norm_train", x, format, &[("gamma", gamma), ("beta", beta)])?;
     if n * h * w == 0 {
         bail!("batch_norm_train: x {:?} holds no value to take statistics of", x.dims());
     }
     let x = x.contiguous()?;
-    let stats = x.apply_op1_no_bwd(&Moments)?;
+    let stats = x.apply_op1_no_bwd(&Moments(format))?;
     let batch = BatchStats { stats: stats.clone(), count: n * h * w };
-    let op = BatchNorm { stats, eps, relu, training: true };
+    let op = BatchNorm { format, stats, eps, relu, training: true };
     Ok((x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?, batch))
 }
 
@@ -51,26 +65,39 @@ pub fn batch_norm_eval(
     eps: f64,
     relu: bool,
 ) -> Result<Tensor> {
+    eval_in_format(Format::ChannelsFirst, x, gamma, beta, (running_mean, running_var), eps, relu)
+}
+
+/// As [`batch_norm_eval`], of images and to results in an order that the device has.
+pub(super) fn eval_in_format(
+    format: Format,
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    (running_mean, running_var): (&Tensor, &Tensor),
+    eps: f64,
+    relu: bool,
+) -> Result<Tensor> {
     let named = [("gamma", gamma), ("beta", beta), ("running_mean", running_mean), ("running_var", running_var)];
-    check("batch_norm_eval", x, &named)?;
+    check("batch_norm_eval", x, format, &named)?;
     let stats = Tensor::cat(&[running_mean, running_var], 0)?.to_dtype(DType::F64)?.detach();
-    let op = BatchNorm { stats, eps, relu, training: false };
+    let op = BatchNorm { format, stats, eps, relu, training: false };
     x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
 }
 
-fn check(op: &str, x: &Tensor, by_channel: &[(&str, &Tensor)]) -> Result<(usize, usize, usize, usize)> {
-    let dims = dims4(op, "x", x)?;
+fn check(op: &str, x: &Tensor, format: Format, by_channel: &[(&str, &Tensor)]) -> Result<[usize; 4]> {
+    let dims = extents(op, x, format)?;
     for (name, t) in by_channel {
         check_weights(op, x, &[(name, t)])?;
-        if t.dims() != [dims.1] {
-            bail!("{op}: {name} must have the shape [{}], one value a channel of x, not {:?}", dims.1, t.dims());
+        if t.dims() != [dims[1]] {
+            bail!("{op}: {name} must have the shape [{}], one value a channel of x, not {:?}", dims[1], t.dims());
         }
     }
     Ok(dims)
 }
 
 /// x to 2C values in `f64`: the mean of each channel, then the biased variance of each.
-struct Moments;
+struct Moments(#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has one order"))] Format);
 
 impl CustomOp1 for Moments {
     fn name(&self) -> &'static str {
@@ -83,12 +110,14 @@ impl CustomOp1 for Moments {
 
     #[cfg(feature = "cuda")]
     fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout) -> Result<(CudaStorage, Shape)> {
-        cuda::moments((x, lx))
+        cuda::moments(self.0, (x, lx))
     }
 }
 
 #[derive(Clone)]
 struct BatchNorm {
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has one order"))]
+    format: Format,
     /// As [`Moments`] gives them.
     stats: Tensor,
     eps: f64,

@@ -41,16 +41,18 @@ impl Extents {
         Launch { module: "batch_norm", kernel, element: Some(element), blocks, threads: THREADS as u32, args }
     }
 
-    /// One warp for each channel, to add up parts.
-    fn finish(&self, kernel: &'static str, element: Element, args: Vec<Arg>) -> Launch {
-        let blocks = [self.c.div_ceil(CHANNELS) as u32, 1, 1];
-        Launch { blocks, ..self.launch(kernel, element, args) }
-    }
-
     /// Memory for partial sums; none where there is one part.
     fn partial(&self, on: &mut impl Machine) -> Result<Pointer> {
         if self.parts() == 1 { Ok(Pointer::NULL) } else { on.scratch(8 * 2 * self.c * self.parts()) }
     }
+}
+
+/// One warp for each channel, to add up the parts that `sizes` counts.
+pub(crate) fn sums_of_parts(kernel: &'static str, element: Element, pointers: &[Pointer], sizes: [u32; 5]) -> Launch {
+    let mut args: Vec<Arg> = pointers.iter().copied().map(Arg::Pointer).collect();
+    args.push(Arg::Sizes(sizes));
+    let blocks = [sizes[1].div_ceil(CHANNELS as u32), 1, 1];
+    Launch { module: "batch_norm", kernel, element: Some(element), blocks, threads: THREADS as u32, args }
 }
 
 /// What normalises: pointers to the statistics (2C values of `f64`), gamma and beta (C values of the images' type, `f32`
@@ -74,10 +76,10 @@ pub(crate) fn moments(
 ) -> Result<()> {
     let e = Extents::new(dims)?;
     let partial = e.partial(on)?;
-    let args = || vec![Arg::Pointer(x), Arg::Pointer(partial), Arg::Pointer(stats), Arg::Sizes(e.sizes)];
-    on.launch(e.launch("moments", element, args()))?;
+    let args = vec![Arg::Pointer(x), Arg::Pointer(partial), Arg::Pointer(stats), Arg::Sizes(e.sizes)];
+    on.launch(e.launch("moments", element, args))?;
     if e.parts() > 1 {
-        on.launch(e.finish("moments_of_parts", element, args()))?;
+        on.launch(sums_of_parts("moments_of_parts", element, &[x, partial, stats], e.sizes))?;
     }
     Ok(())
 }
@@ -138,9 +140,8 @@ pub(crate) fn gradient_sums(
     args.extend([Arg::Sizes(e.sizes), Arg::F64(norm.eps), Arg::U32(norm.relu.into())]);
     on.launch(e.launch("gradient_sums", element, args))?;
     if e.parts() > 1 {
-        let mut args: Vec<Arg> = [partial, norm.stats, sums].map(Arg::Pointer).into();
-        args.extend([Arg::Sizes(e.sizes), Arg::F64(norm.eps)]);
-        on.launch(e.finish("sums_of_parts", element, args))?;
+        let launch = sums_of_parts("sums_of_parts", element, &[partial, norm.stats, sums], e.sizes);
+        on.launch(launch.with(Arg::F64(norm.eps)))?;
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use crate::cuda::{add_bias, convolve, instead, with_element};
 type Stored<'a> = (&'a CudaStorage, &'a Layout);
 
 impl From<Geometry> for Extents {
-    fn from(Geometry { n, c, h, w, out, kh, kw, padding }: Geometry) -> Self {
-        Self { n, c, h, w, out, kh, kw, padding, stride: 1 }
+    fn from(Geometry { format, n, c, h, w, out, kh, kw, padding }: Geometry) -> Self {
+        Self { format, n, c, h, w, out, kh, kw, padding, stride: 1 }
     }
 }
 
@@ -26,7 +26,7 @@ pub(super) fn forward(
         let y = instead(op.filters.as_ref(), w, |w| convolve::<T>(Pass::Forward, extents, x, w))?;
         match bias {
             None => Ok(y),
-            Some(bias) => instead(op.bias.as_ref(), bias, |bias| add_bias::<T>(y, bias)),
+            Some(bias) => instead(op.bias.as_ref(), bias, |bias| add_bias::<T>(op.format, y, bias)),
         }
     })
 }

@@ -8,8 +8,8 @@ mod cuda;
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::backward::answer;
-use super::real::{check_weights, dims4, rounded, with_real};
+use super::real::{check_weights, dims4, extents, filters, filters_gradient, rounded, with_real};
+use super::{backward::answer, format::Format};
 
 /// Convolution (cross-correlation, as everywhere in deep learning) with stride 1 and zero padding.
 ///
@@ -17,8 +17,19 @@ use super::real::{check_weights, dims4, rounded, with_real};
 /// (W + 2 `padding` - L + 1). For `bf16` images filters and bias may be `f32`: they are rounded, and their gradients are `f32`
 /// again. Fails where the shapes do not fit or the filter is larger than the padded image.
 pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, padding: usize) -> Result<Tensor> {
+    in_format(Format::ChannelsFirst, x, w, bias, padding)
+}
+
+/// As [`conv2d`], of images and to results in an order that the device has.
+pub(super) fn in_format(
+    format: Format,
+    x: &Tensor,
+    w: &Tensor,
+    bias: Option<&Tensor>,
+    padding: usize,
+) -> Result<Tensor> {
     let op = "conv2d";
-    let ((_, c, height, width), (out, wc, kh, kw)) = (dims4(op, "x", x)?, dims4(op, "w", w)?);
+    let ([_, c, height, width], (out, wc, kh, kw)) = (extents(op, x, format)?, dims4(op, "w", w)?);
     check_weights(op, x, &[("w", w)])?;
     if c != wc {
         bail!("{op}: x has {c} channels but the filters w {:?} take {wc}", w.dims());
@@ -30,8 +41,8 @@ pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, padding: usize) -> 
         bail!("{op}: a {kh} x {kw} filter does not fit an image of {height} x {width} with padding {padding}");
     }
     let (x, w) = (x.contiguous()?, w.contiguous()?);
-    let (filters, rounded_bias) = (rounded(&x, &w)?, bias.map(|bias| rounded(&x, bias)).transpose()?.flatten());
-    let op_ = Convolution { padding, filters, bias: rounded_bias };
+    let rounded_bias = bias.map(|bias| rounded(&x, bias)).transpose()?.flatten();
+    let op_ = Convolution { format, padding, filters: filters(&x, &w, format)?, bias: rounded_bias };
     match bias {
         None => x.apply_op2(&w, op_),
         Some(bias) => {
@@ -45,8 +56,9 @@ pub fn conv2d(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, padding: usize) -> 
 }
 
 struct Convolution {
+    format: Format,
     padding: usize,
-    /// The filters in the image's type, where theirs is another.
+    /// The filters in the image's type and order, where theirs is another.
     filters: Option<Tensor>,
     /// The bias likewise.
     #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "only a GPU takes images of another type"))]
@@ -54,17 +66,18 @@ struct Convolution {
 }
 
 impl Convolution {
-    /// The extents of x (N x C x H x W) under filters (O x C x K x L).
+    /// The extents of x under filters (O x C x K x L).
     fn geometry(&self, x: &[usize], w: &[usize]) -> Geometry {
-        Geometry { n: x[0], c: x[1], h: x[2], w: x[3], out: w[0], kh: w[2], kw: w[3], padding: self.padding }
+        let [n, c, h, width] = self.format.extents([x[0], x[1], x[2], x[3]]);
+        Geometry { format: self.format, n, c, h, w: width, out: w[0], kh: w[2], kw: w[3], padding: self.padding }
     }
 
     fn gradients(&self, x: &Tensor, w: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let geometry = self.geometry(x.dims(), w.dims());
         let filters = self.filters.as_ref().unwrap_or(w);
         let gx = x.track_op().then(|| g.apply_op2_no_bwd(filters, &InputGradient(geometry))).transpose()?;
-        let gw =
-            w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))?.to_dtype(w.dtype())).transpose()?;
+        let gw = || filters_gradient(w, g.apply_op2_no_bwd(x, &FilterGradient(geometry))?, self.format);
+        let gw = w.track_op().then(gw).transpose()?;
         Ok((gx.and_then(|gx| answer(x, gx)), gw.and_then(|gw| answer(w, gw))))
     }
 }
@@ -72,6 +85,8 @@ impl Convolution {
 /// Extents of one convolution.
 #[derive(Clone, Copy)]
 struct Geometry {
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has one order"))]
+    format: Format,
     n: usize,
     c: usize,
     h: usize,
@@ -153,13 +168,16 @@ impl CustomOp3 for Convolution {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let g = g.contiguous()?;
         let (gx, gw) = self.gradients(x, w, &g)?;
-        let gb = bias.track_op().then(|| g.apply_op1_no_bwd(&BiasGradient)?.to_dtype(bias.dtype())).transpose()?;
+        let gb = bias
+            .track_op()
+            .then(|| g.apply_op1_no_bwd(&BiasGradient(self.format))?.to_dtype(bias.dtype()))
+            .transpose()?;
         Ok((gx, gw, gb))
     }
 }
 
 /// Gradient of the result to gradient of the bias.
-struct BiasGradient;
+struct BiasGradient(#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has one order"))] Format);
 
 impl CustomOp1 for BiasGradient {
     fn name(&self) -> &'static str {
@@ -172,7 +190,7 @@ impl CustomOp1 for BiasGradient {
 
     #[cfg(feature = "cuda")]
     fn cuda_fwd(&self, g: &CudaStorage, lg: &Layout) -> Result<(CudaStorage, Shape)> {
-        crate::cuda::with_element!("conv2d", g, T => crate::cuda::bias_gradient::<T>((g, lg)))
+        crate::cuda::with_element!("conv2d", g, T => crate::cuda::bias_gradient::<T>(self.0, (g, lg)))
     }
 }
 

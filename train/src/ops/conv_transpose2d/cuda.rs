@@ -5,7 +5,7 @@
 
 use candle_core::{CudaStorage, Layout, Result, Shape};
 
-use super::{Geometry, Transposed, geometry};
+use super::{Geometry, Transposed};
 use crate::cuda::convolution::{Extents, Pass};
 use crate::cuda::{convolve, instead, with_element};
 
@@ -13,13 +13,13 @@ use crate::cuda::{convolve, instead, with_element};
 type Stored<'a> = (&'a CudaStorage, &'a Layout);
 
 impl From<Geometry> for Extents {
-    fn from(Geometry { n, c, h, w, out }: Geometry) -> Self {
-        Self { n, c: out, h: 2 * h, w: 2 * w, out: c, kh: 4, kw: 4, padding: 1, stride: 2 }
+    fn from(Geometry { format, n, c, h, w, out }: Geometry) -> Self {
+        Self { format, n, c: out, h: 2 * h, w: 2 * w, out: c, kh: 4, kw: 4, padding: 1, stride: 2 }
     }
 }
 
 pub(super) fn forward(op: &Transposed, x: Stored<'_>, w: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let extents = geometry(x.1.dims(), w.1.dims()).into();
+    let extents = op.geometry(x.1.dims(), w.1.dims()).into();
     with_element!("conv_transpose2d", x.0, T => {
         instead(op.filters.as_ref(), w, |w| convolve::<T>(Pass::Image, extents, x, w))
     })

@@ -8,8 +8,8 @@ mod cuda;
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::backward::answer;
-use super::real::{check_weights, dims4, rounded, with_real};
+use super::real::{check_weights, dims4, extents, filters, filters_gradient, with_real};
+use super::{backward::answer, format::Format};
 
 /// Transposed convolution with 4 x 4 filters, stride 2 and padding 1: doubles H and W.
 ///
@@ -18,8 +18,13 @@ use super::real::{check_weights, dims4, rounded, with_real};
 /// For `bf16` images the filters may be `f32`: they are rounded, and their gradient is `f32` again. Fails where the shapes do
 /// not fit.
 pub fn conv_transpose2d(x: &Tensor, w: &Tensor) -> Result<Tensor> {
+    in_format(Format::ChannelsFirst, x, w)
+}
+
+/// As [`conv_transpose2d`], of images and to results in an order that the device has.
+pub(super) fn in_format(format: Format, x: &Tensor, w: &Tensor) -> Result<Tensor> {
     let op = "conv_transpose2d";
-    let ((_, c, ..), (wc, _, kh, kw)) = (dims4(op, "x", x)?, dims4(op, "w", w)?);
+    let ([_, c, ..], (wc, _, kh, kw)) = (extents(op, x, format)?, dims4(op, "w", w)?);
     check_weights(op, x, &[("w", w)])?;
     if (kh, kw) != (4, 4) {
         bail!("{op}: the filters must be 4 x 4, not {kh} x {kw}");
@@ -28,12 +33,14 @@ pub fn conv_transpose2d(x: &Tensor, w: &Tensor) -> Result<Tensor> {
         bail!("{op}: x has {c} channels but the filters w {:?} take {wc}", w.dims());
     }
     let (x, w) = (x.contiguous()?, w.contiguous()?);
-    x.apply_op2(&w, Transposed { filters: rounded(&x, &w)? })
+    x.apply_op2(&w, Transposed { format, filters: filters(&x, &w, format)? })
 }
 
 /// Extents of one transposed convolution: x is `n` x `c` x `h` x `w`, the result `n` x `out` x 2`h` x 2`w`.
 #[derive(Clone, Copy)]
 struct Geometry {
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has one order"))]
+    format: Format,
     n: usize,
     c: usize,
     h: usize,
@@ -41,13 +48,17 @@ struct Geometry {
     out: usize,
 }
 
-fn geometry(x: &[usize], w: &[usize]) -> Geometry {
-    Geometry { n: x[0], c: x[1], h: x[2], w: x[3], out: w[1] }
+struct Transposed {
+    format: Format,
+    /// The filters in the image's type and order, where theirs is another.
+    filters: Option<Tensor>,
 }
 
-struct Transposed {
-    /// The filters in the image's type, where theirs is another.
-    filters: Option<Tensor>,
+impl Transposed {
+    fn geometry(&self, x: &[usize], w: &[usize]) -> Geometry {
+        let [n, c, h, width] = self.format.extents([x[0], x[1], x[2], x[3]]);
+        Geometry { format: self.format, n, c, h, w: width, out: w[1] }
+    }
 }
 
 impl CustomOp2 for Transposed {
@@ -56,7 +67,7 @@ impl CustomOp2 for Transposed {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("conv_transpose2d", x, T => cpu::forward::<T>(geometry(lx.dims(), lw.dims()), (x, lx), (w, lw)))
+        with_real!("conv_transpose2d", x, T => cpu::forward::<T>(self.geometry(lx.dims(), lw.dims()), (x, lx), (w, lw)))
     }
 
     #[cfg(feature = "cuda")]
@@ -65,11 +76,11 @@ impl CustomOp2 for Transposed {
     }
 
     fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (geometry, g) = (geometry(x.dims(), w.dims()), g.contiguous()?);
+        let (geometry, g) = (self.geometry(x.dims(), w.dims()), g.contiguous()?);
         let filters = self.filters.as_ref().unwrap_or(w);
         let gx = x.track_op().then(|| g.apply_op2_no_bwd(filters, &InputGradient(geometry))).transpose()?;
-        let gw =
-            w.track_op().then(|| g.apply_op2_no_bwd(x, &FilterGradient(geometry))?.to_dtype(w.dtype())).transpose()?;
+        let gw = || filters_gradient(w, g.apply_op2_no_bwd(x, &FilterGradient(geometry))?, self.format);
+        let gw = w.track_op().then(gw).transpose()?;
         Ok((gx.and_then(|gx| answer(x, gx)), gw.and_then(|gw| answer(w, gw))))
     }
 }

@@ -4,21 +4,35 @@ use candle_core::{CudaStorage, Layout, Result, Shape};
 
 use super::plan;
 use crate::cuda::machine::{Stream, argument, result};
+use crate::ops::Format;
 
 type Stored<'a> = (&'a CudaStorage, &'a Layout);
 
-pub(super) fn forward(x: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let (n, c, h, w) = x.1.shape().dims4()?;
+pub(super) fn forward(format: Format, x: Stored<'_>) -> Result<(CudaStorage, Shape)> {
+    let [n, c, h, w] = extents(format, x.1)?;
     let (device, (element, x)) = (&x.0.device, argument(x)?);
     let (y, to) = result(device, element, n * c * (h / 2) * (w / 2))?;
-    plan::forward(&mut Stream::of(device), element, (n * c, h, w), x, to)?;
-    Ok((y, (n, c, h / 2, w / 2).into()))
+    let mut stream = Stream::of(device);
+    match format {
+        Format::ChannelsFirst => plan::forward(&mut stream, element, (n * c, h, w), x, to)?,
+        Format::ChannelsLast => plan::forward_last(&mut stream, element, (n, h, w, c), x, to)?,
+    }
+    Ok((y, format.dims([n, c, h / 2, w / 2]).as_slice().into()))
 }
 
-pub(super) fn input_gradient(x: Stored<'_>, g: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let (n, c, h, w) = x.1.shape().dims4()?;
+pub(super) fn input_gradient(format: Format, x: Stored<'_>, g: Stored<'_>) -> Result<(CudaStorage, Shape)> {
+    let ([n, c, h, w], shape) = (extents(format, x.1)?, x.1.shape().clone());
     let (device, (element, x), (_, g)) = (&x.0.device, argument(x)?, argument(g)?);
     let (gx, to) = result(device, element, n * c * h * w)?;
-    plan::input_gradient(&mut Stream::of(device), element, (n * c, h, w), (x, g), to)?;
-    Ok((gx, (n, c, h, w).into()))
+    let mut stream = Stream::of(device);
+    match format {
+        Format::ChannelsFirst => plan::input_gradient(&mut stream, element, (n * c, h, w), (x, g), to)?,
+        Format::ChannelsLast => plan::input_gradient_last(&mut stream, element, (n, h, w, c), (x, g), to)?,
+    }
+    Ok((gx, shape))
+}
+
+fn extents(format: Format, layout: &Layout) -> Result<[usize; 4]> {
+    let (a, b, c, d) = layout.shape().dims4()?;
+    Ok(format.extents([a, b, c, d]))
 }

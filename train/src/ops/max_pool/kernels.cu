@@ -1,4 +1,4 @@
-// Maximum of each 2 x 2 block and its gradient, on planes of h x w.
+// Maximum of each 2 x 2 block and its gradient, on planes of h x w or, `_last`, on images of h x w x c.
 //
 // A thread takes blocks side by side, one pack of 16 bytes from each of their two rows, or one block where rows do not
 // divide into packs. The first maximum in row-major order counts, and NaN is larger than any number.
@@ -138,6 +138,73 @@ __device__ __forceinline__ void input_gradient(const T* x, const T* g, T* gx, co
     }
 }
 
+// Images of which a pixel's channels lie side by side. A thread takes the same V channels of the four pixels of a block.
+struct Images {
+    unsigned n, h, w, c, packed;
+};
+
+// Where a thread's blocks lie, in rows of `columns` blocks.
+struct Corner {
+    bool inside, right, below;  // whether there is a block, and what of it the image holds
+    size_t pixel, block;        // of the upper left pixel's values in x, of the block's in y
+};
+
+template <int V>
+__device__ __forceinline__ Corner corner(const Images& s, unsigned rows, unsigned columns) {
+    const unsigned i = blockIdx.x * THREADS + threadIdx.x, packs = s.c / V;
+    const unsigned channel = i % packs * V, column = i / packs % columns, line = i / packs / columns;
+    const unsigned row = line % rows, image = line / rows;
+    const size_t pixel = (size_t(image) * s.h + 2 * row) * s.w + 2 * column;
+    const size_t block = (size_t(image) * (s.h / 2) + row) * (s.w / 2) + column;
+    return {image < s.n, 2 * column + 1 < s.w, 2 * row + 1 < s.h, pixel * s.c + channel, block * s.c + channel};
+}
+
+template <class T, int V>
+__device__ __forceinline__ void pool_last(const T* x, T* y, const Images& s) {
+    const Corner at = corner<V>(s, s.h / 2, s.w / 2);
+    if (!at.inside) return;
+    const size_t below = size_t(s.w) * s.c;
+    Pack<T, V> largest = load<V>(x + at.pixel);
+    const Pack<T, V> b = load<V>(x + at.pixel + s.c);
+    const Pack<T, V> c = load<V>(x + at.pixel + below), d = load<V>(x + at.pixel + below + s.c);
+#pragma unroll
+    for (int k = 0; k < V; ++k) {
+        const Wide<T> top = larger(up(largest.of[k]), up(b.of[k]));
+        largest.of[k] = down<T>(larger(top, larger(up(c.of[k]), up(d.of[k]))));
+    }
+    store(y + at.block, largest);
+}
+
+// A block of which the image holds a part has no gradient.
+template <class T, int V>
+__device__ __forceinline__ void unpool_last(const T* x, const T* g, T* gx, const Images& s) {
+    const Corner at = corner<V>(s, (s.h + 1) / 2, (s.w + 1) / 2);
+    if (!at.inside) return;
+    const size_t below = size_t(s.w) * s.c;
+    Pack<T, V> a = {}, b = {}, c = {}, d = {};
+    if (at.right && at.below) {
+        a = load<V>(x + at.pixel);
+        b = load<V>(x + at.pixel + s.c);
+        c = load<V>(x + at.pixel + below);
+        d = load<V>(x + at.pixel + below + s.c);
+        const Pack<T, V> gradients = load<V>(g + at.block);
+#pragma unroll
+        for (int k = 0; k < V; ++k) {
+            const Wide<T> values[4] = {up(a.of[k]), up(b.of[k]), up(c.of[k]), up(d.of[k])};
+            Wide<T> shares[4];
+            share(values, up(gradients.of[k]), shares);
+            a.of[k] = down<T>(shares[0]);
+            b.of[k] = down<T>(shares[1]);
+            c.of[k] = down<T>(shares[2]);
+            d.of[k] = down<T>(shares[3]);
+        }
+    }
+    store(gx + at.pixel, a);
+    if (at.right) store(gx + at.pixel + s.c, b);
+    if (at.below) store(gx + at.pixel + below, c);
+    if (at.right && at.below) store(gx + at.pixel + below + s.c, d);
+}
+
 #define OF_TYPE(T, name)                                                                        \
     ENTRY(THREADS) forward_##name(const T* x, T* y, Sizes s) {                                  \
         forward(x, y, s);                                                                       \
@@ -145,8 +212,16 @@ __device__ __forceinline__ void input_gradient(const T* x, const T* g, T* gx, co
     ENTRY(THREADS) input_gradient_##name(const T* x, const T* g, T* gx, Sizes s) {              \
         input_gradient(x, g, gx, s);                                                            \
     }                                                                                           \
+    ENTRY(THREADS) forward_last_##name(const T* x, T* y, Images s) {                            \
+        s.packed ? pool_last<T, PACK<T>>(x, y, s) : pool_last<T, 1>(x, y, s);                   \
+    }                                                                                           \
+    ENTRY(THREADS) input_gradient_last_##name(const T* x, const T* g, T* gx, Images s) {        \
+        s.packed ? unpool_last<T, PACK<T>>(x, g, gx, s) : unpool_last<T, 1>(x, g, gx, s);       \
+    }                                                                                           \
     EMULATED(forward_##name)                                                                    \
-    EMULATED(input_gradient_##name)
+    EMULATED(input_gradient_##name)                                                             \
+    EMULATED(forward_last_##name)                                                               \
+    EMULATED(input_gradient_last_##name)
 
 OF_TYPE(float, f32)
 OF_TYPE(double, f64)

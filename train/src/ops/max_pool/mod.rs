@@ -10,23 +10,28 @@ mod plan;
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::backward::answer;
-use super::real::{check_types, dims4, with_real};
+use super::real::{check_types, extents, with_real};
+use super::{backward::answer, format::Format};
 
 /// Maximum of each 2 x 2 block; N x C x H x W gives N x C x H/2 x W/2, a last odd row or column is dropped.
 ///
 /// As in PyTorch the gradient goes to the first maximum of the block in row-major order, and NaN counts as larger than
 /// any number. Fails where H or W is below 2.
 pub fn max_pool2x2(x: &Tensor) -> Result<Tensor> {
-    let (_, _, h, w) = dims4("max_pool2x2", "x", x)?;
+    in_format(Format::ChannelsFirst, x)
+}
+
+/// As [`max_pool2x2`], of images and to results in an order that the device has.
+pub(super) fn in_format(format: Format, x: &Tensor) -> Result<Tensor> {
+    let [_, _, h, w] = extents("max_pool2x2", x, format)?;
     check_types("max_pool2x2", &[("x", x)])?;
     if h < 2 || w < 2 {
         bail!("max_pool2x2: an image of {h} x {w} has no 2 x 2 block");
     }
-    x.contiguous()?.apply_op1(MaxPool)
+    x.contiguous()?.apply_op1(MaxPool(format))
 }
 
-struct MaxPool;
+struct MaxPool(Format);
 
 impl CustomOp1 for MaxPool {
     fn name(&self) -> &'static str {
@@ -39,16 +44,16 @@ impl CustomOp1 for MaxPool {
 
     #[cfg(feature = "cuda")]
     fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout) -> Result<(CudaStorage, Shape)> {
-        cuda::forward((x, lx))
+        cuda::forward(self.0, (x, lx))
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        Ok(answer(x, x.apply_op2_no_bwd(&g.contiguous()?, &InputGradient)?))
+        Ok(answer(x, x.apply_op2_no_bwd(&g.contiguous()?, &InputGradient(self.0))?))
     }
 }
 
 /// (x, gradient of the result) to gradient of x.
-struct InputGradient;
+struct InputGradient(#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has one order"))] Format);
 
 impl CustomOp2 for InputGradient {
     fn name(&self) -> &'static str {
@@ -61,6 +66,6 @@ impl CustomOp2 for InputGradient {
 
     #[cfg(feature = "cuda")]
     fn cuda_fwd(&self, x: &CudaStorage, lx: &Layout, g: &CudaStorage, lg: &Layout) -> Result<(CudaStorage, Shape)> {
-        cuda::input_gradient((x, lx), (g, lg))
+        cuda::input_gradient(self.0, (x, lx), (g, lg))
     }
 }

@@ -57,6 +57,50 @@ pub(crate) fn input_gradient(
     on.launch(launch("input_gradient", element, threads, args)?)
 }
 
+/// As [`forward`], of `n` images `h` x `w` x `c` whose channels lie side by side.
+pub(crate) fn forward_last(
+    on: &mut impl Machine,
+    element: Element,
+    (n, h, w, c): (usize, usize, usize, usize),
+    x: Pointer,
+    y: Pointer,
+) -> Result<()> {
+    if n * c == 0 {
+        return Ok(());
+    }
+    let packed = packs_of_channels(element, c, &[x, y]);
+    let threads = n * (h / 2) * (w / 2) * c / if packed { 16 / element.size() } else { 1 };
+    let args = vec![Arg::Pointer(x), Arg::Pointer(y), images(n, h, w, c, packed)?];
+    on.launch(launch("forward_last", element, threads, args)?)
+}
+
+/// As [`input_gradient`], of images as [`forward_last`] takes them.
+pub(crate) fn input_gradient_last(
+    on: &mut impl Machine,
+    element: Element,
+    (n, h, w, c): (usize, usize, usize, usize),
+    (x, g): (Pointer, Pointer),
+    gx: Pointer,
+) -> Result<()> {
+    if n * c == 0 {
+        return Ok(());
+    }
+    let packed = packs_of_channels(element, c, &[x, g, gx]);
+    let threads = n * h.div_ceil(2) * w.div_ceil(2) * c / if packed { 16 / element.size() } else { 1 };
+    let args = vec![Arg::Pointer(x), Arg::Pointer(g), Arg::Pointer(gx), images(n, h, w, c, packed)?];
+    on.launch(launch("input_gradient_last", element, threads, args)?)
+}
+
+/// Whether every pixel of all arrays begins and ends with a pack of 16 bytes.
+fn packs_of_channels(element: Element, c: usize, arrays: &[Pointer]) -> bool {
+    c.is_multiple_of(16 / element.size()) && arrays.iter().all(|p| p.0.is_multiple_of(16))
+}
+
+fn images(n: usize, h: usize, w: usize, c: usize, packed: bool) -> Result<Arg> {
+    let [n, h, w, c] = [("images", n), ("rows", h), ("columns", w), ("channels", c)].map(|(what, n)| count(what, n));
+    Ok(Arg::Sizes([n?, h?, w?, c?, packed.into()]))
+}
+
 fn sizes(planes: usize, h: usize, w: usize) -> Result<Arg> {
     Ok(Arg::Sizes([count("planes", planes)?, count("rows", h)?, count("columns", w)?, 0, 0]))
 }

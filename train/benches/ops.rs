@@ -1,7 +1,6 @@
 //! Times the operations on the shapes of one training step at full width, batch 2, 96 x 160.
 //!
-//! The arguments are variables, so that the backward pass is the operation's own: what Candle adds for activations, zeros
-//! and a sum for each gradient, is the line `tape`, and the gradient of ones that its pass starts from is taken off.
+//! On the tape that training takes; the gradient of ones that the way back starts from is taken off.
 //!
 //! `cargo bench -p train --bench ops [-- FILTER]` prints one JSON line an operation: median seconds forward and backward.
 //! `benches/compare_ops.py` runs PyTorch on the same list and prints the ratios. RAYON_NUM_THREADS sets the threads; with
@@ -88,13 +87,19 @@ fn time(name: &str, filter: &str, shapes: &[&[usize]], op: impl Fn(&[Tensor]) ->
     let (mut forward, mut backward) = (Vec::new(), Vec::new());
     for _ in 0..=REPEATS {
         let begin = now();
-        let y = op(&args).unwrap();
-        forward.push(now() - begin);
+        let mut took = 0.0;
+        let (y, tape) = ops::record(|| {
+            let y = op(&args)?;
+            took = now() - begin;
+            Ok(vec![y])
+        })
+        .unwrap();
+        forward.push(took);
         let begin = now();
-        drop(y.ones_like().unwrap());
+        drop(y[0].ones_like().unwrap());
         let ones = now() - begin;
         let begin = now();
-        ops::backward(&y).unwrap();
+        tape.backward(&y[0]).unwrap();
         backward.push((now() - begin - ones).max(0.0));
     }
     let (forward, backward) = (median(forward.split_off(1)), median(backward.split_off(1)));
@@ -116,18 +121,6 @@ fn main() {
     });
     time("max pool 64 96x160", &filter, &[large], |x| ops::max_pool2x2(&x[0]));
     time("relu 64 96x160", &filter, &[large], |x| ops::relu(&x[0]));
-    if "tape 64 96x160".contains(&filter) {
-        let g = random(large);
-        let sum = |_| {
-            let begin = now();
-            let sum = (g.zeros_like().unwrap() + &g).unwrap();
-            let seconds = now() - begin;
-            drop(sum);
-            seconds
-        };
-        let seconds = median((0..=REPEATS).map(sum).collect());
-        println!("{{\"op\": \"tape 64 96x160\", \"forward_s\": 0, \"backward_s\": {seconds:.6}}}");
-    }
     let image: &[usize] = &[*BATCH, 3, 96, 160];
     time("ssim 96x160", &filter, &[image, image], |x| ops::ssim(&x[0].detach(), &x[1]));
     time("statistic loss 96x160", &filter, &[image, image], |x| ops::statistic_loss(&x[0], &x[1]));

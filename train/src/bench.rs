@@ -12,7 +12,7 @@ use crate::{
     Error, device, loss,
     memory::Need,
     net::{Corrn, Pass, layers},
-    ops::{self, Format},
+    ops::Format,
     optim::{Adam, AdamConfig},
 };
 
@@ -162,9 +162,9 @@ fn steps(args: &StepArgs, device: &Device) -> Result<Vec<f64>, Error> {
     let mut times = Vec::with_capacity(args.steps);
     for i in 0..args.warm_up + args.steps {
         let began = Instant::now();
-        let out = net.forward(&image, pass)?;
+        let (out, tape) = net.record(&image, pass)?;
         let terms = loss::corrn(&Loss::default(), &out, &b, &r)?;
-        adam.step(&ops::backward(&terms.total)?)?;
+        adam.step(&tape.backward(&terms.total)?)?;
         device.synchronize()?;
         if i >= args.warm_up {
             times.push(began.elapsed().as_secs_f64());

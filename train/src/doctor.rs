@@ -9,6 +9,7 @@ use manifests::run::{Branches, Loss, Model};
 use crate::{
     Error, loss, memory,
     net::{Corrn, Pass},
+    ops,
 };
 
 /// Prints what was found, and tests each operation, in f32 against f64, and a small network's gradient.
@@ -72,21 +73,22 @@ fn self_test() -> Result<f64, Error> {
     };
     let (b, r) = (ramp(0.8)?, ramp(0.2)?);
     let image = (&b + &r)?;
-    let total = || -> Result<Tensor, Error> {
-        let out = net.forward(&image, Pass::train())?;
-        Ok(loss::corrn(&Loss::default(), &out, &b, &r)?.total)
+    let total = || -> Result<(Tensor, ops::Tape), Error> {
+        let (out, tape) = net.record(&image, Pass::train())?;
+        Ok((loss::corrn(&Loss::default(), &out, &b, &r)?.total, tape))
     };
     // The last layer's weights: nothing after them has a corner near this point.
     let last = net.params().all().iter().find(|p| p.name == "output.1.bn.weight");
     let last = last.ok_or_else(|| Error::Failed("the network has no last layer".into()))?;
-    let gradients = crate::ops::backward(&total()?)?;
+    let (loss, tape) = total()?;
+    let gradients = tape.backward(&loss)?;
     let gradient = gradients.get(&last.var).ok_or_else(|| Error::Failed("the last layer has no gradient".into()))?;
     let length = gradient.sqr()?.sum_all()?.sqrt()?.to_scalar::<f64>()?;
     let before = last.var.as_tensor().copy()?;
     let step = 1e-6;
     let at = |t: f64| -> Result<f64, Error> {
         last.var.set(&(&before + (gradient * (t / length))?)?)?;
-        Ok(total()?.to_scalar::<f64>()?)
+        Ok(total()?.0.to_scalar::<f64>()?)
     };
     let slope = (at(step)? - at(-step)?) / (2.0 * step);
     let error = (slope - length).abs() / length;

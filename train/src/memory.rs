@@ -11,14 +11,16 @@ use manifests::{
 
 use crate::{Error, net::layers};
 
-/// Bytes for each trained number: itself, its gradient, Adam's two moments and 1.5 more for the filters' transforms.
-const PER_PARAMETER: f64 = 5.5 * 4.0;
-/// Bytes for each number of an image's activations ([`crate::net::Layer::activations`]): itself, its gradient, and what is
-/// concatenated.
+/// Bytes for each trained number: itself, its gradient, Adam's two moments and what the filters' transforms need.
+const PER_PARAMETER: f64 = 4.6 * 4.0;
+/// Bytes for each number of an image's activations ([`crate::net::Layer::activations`]): itself, what is concatenated, and the
+/// gradients that are there at a time.
+const PER_ACTIVATION: f64 = 2.2 * 4.0;
+/// Bytes for each pixel of an image: its pictures, and what the losses compute of them in `f64`.
 ///
-/// Both are measured (peak of `train bench step`): 1 and 2 images of 96x160 and of 224x288 at full width, 4 and 8 of 224x288 at a
-/// quarter, 16 at an eighth, all within a tenth. A test measures again.
-const PER_ACTIVATION: f64 = 3.1 * 4.0;
+/// All three are measured (peak of `train bench step`): 1 and 2 images of 96x160 and of 224x288 at full width, 4 and 8 of 224x288 at
+/// a quarter, 16 at an eighth, all within a twentieth; 1 of 96x160 at a half takes a tenth more. A test measures again.
+const PER_PIXEL: f64 = 470.0;
 
 /// What a step needs.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,8 @@ impl Need {
         let parameters: usize = table.iter().map(|layer| layer.parameters()).sum();
         let (height, width) = (size.height as usize, size.width as usize);
         let activations: u64 = table.iter().map(|layer| layer.activations(height, width)).sum();
-        Self { fixed: parameters as f64 * PER_PARAMETER, image: activations as f64 * PER_ACTIVATION }
+        let image = activations as f64 * PER_ACTIVATION + (height * width) as f64 * PER_PIXEL;
+        Self { fixed: parameters as f64 * PER_PARAMETER, image }
     }
 
     fn of_run(run: &Run, size: Size) -> Self {

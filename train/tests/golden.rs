@@ -10,7 +10,6 @@ use manifests::run::{Branches, Loss, Model};
 use train::{
     loss::{self, Terms},
     net::{Corrn, Output, Pass},
-    ops,
     optim::{Adam, AdamConfig},
 };
 
@@ -106,7 +105,7 @@ fn parity(file: &str, branches: Branches, dtype: DType, tolerance: &Tolerance) {
         close(&format!("eval.{name}"), found, &g[&format!("eval.{name}")], tolerance.outputs);
     }
 
-    let out = net.forward(&i, Pass::train()).unwrap();
+    let (out, tape) = net.record(&i, Pass::train()).unwrap();
     for (name, found) in outputs(&out) {
         close(&format!("train.{name}"), found, &g[&format!("train.{name}")], tolerance.outputs);
     }
@@ -114,7 +113,7 @@ fn parity(file: &str, branches: Branches, dtype: DType, tolerance: &Tolerance) {
     for (name, found) in terms(&t) {
         close(&format!("loss.{name}"), found, &g[&format!("loss.{name}")], tolerance.outputs);
     }
-    let store = ops::backward(&t.total).unwrap();
+    let store = tape.backward(&t.total).unwrap();
     for (name, var) in net.params().trained() {
         let expected = &g[&format!("grad.{name}")];
         // What is zero but for rounding has no relative error: biases before a batch norm.
@@ -128,9 +127,9 @@ fn parity(file: &str, branches: Branches, dtype: DType, tolerance: &Tolerance) {
     let mut adam = Adam::new(net.params().trained(), AdamConfig { lr: 1e-4, ..AdamConfig::default() }).unwrap();
     let losses: Vec<f64> = (0..10)
         .map(|_| {
-            let out = net.forward(&i, Pass::train()).unwrap();
+            let (out, tape) = net.record(&i, Pass::train()).unwrap();
             let t = loss::corrn(&Loss::default(), &out, &b, &r).unwrap();
-            adam.step(&ops::backward(&t.total).unwrap()).unwrap();
+            adam.step(&tape.backward(&t.total).unwrap()).unwrap();
             values(&t.total)[0]
         })
         .collect();

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use manifests::run::{Branches, Model, Output};
 use train::{
     net::{Corrn, Pass, layers},
-    ops::{self, Format},
+    ops::Format,
     summary,
 };
 
@@ -122,29 +122,52 @@ fn a_network_that_gives_r_begins_with_a_faint_one_in_every_channel() {
     }
 }
 
+/// Outputs, gradients and running statistics of a pass over the network, with channels in an order between the layers.
+fn pass_over(model: &Model, format: Format, own_tape: bool) -> Vec<Vec<f32>> {
+    let net = network(model);
+    let image = Tensor::arange(0f32, 2.0 * 3.0 * 32.0 * 64.0, &Device::Cpu).unwrap();
+    let image = image.reshape((2, 3, 32, 64)).unwrap().sin().unwrap().abs().unwrap();
+    let pass = Pass::train().with_format(format);
+    let (out, tape) = if own_tape {
+        let (out, tape) = net.record(&image, pass).unwrap();
+        (out, Some(tape))
+    } else {
+        (net.forward(&image, pass).unwrap(), None)
+    };
+    let all = [&out.background, &out.reflection, out.gradient.as_ref().unwrap()];
+    let loss = all.map(|t| t.sqr().unwrap().mean_all().unwrap()).into_iter().reduce(|a, b| (a + b).unwrap()).unwrap();
+    let gradients = tape.map_or_else(|| loss.backward(), |tape| tape.backward(&loss)).unwrap();
+    let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let mut found: Vec<Vec<f32>> = all.map(values).into();
+    for (name, var) in net.params().trained() {
+        found.push(values(gradients.get(&var).unwrap_or_else(|| panic!("{name} has no gradient"))));
+    }
+    found.extend(net.params().all().iter().map(|p| values(&p.var.as_detached_tensor())));
+    found
+}
+
 /// The whole network with channels last between the layers: the wiring, and every gradient, to the bit. On the CPU the operations
 /// are the same ones; what differs is the order of everything between them.
 #[test]
 fn either_order_between_the_layers_is_the_same_network() {
     for (branches, output) in [(Branches::Independent, Output::Background), (Branches::Shared, Output::Residual)] {
         let model = Model { width: 1.0 / 32.0, branches, output, ..Model::default() };
-        let found = [Format::ChannelsFirst, Format::ChannelsLast].map(|format| {
-            let net = network(&model);
-            let image = Tensor::arange(0f32, 2.0 * 3.0 * 32.0 * 64.0, &Device::Cpu).unwrap();
-            let image = image.reshape((2, 3, 32, 64)).unwrap().sin().unwrap().abs().unwrap();
-            let out = net.forward(&image, Pass::train().with_format(format)).unwrap();
-            let all = [&out.background, &out.reflection, out.gradient.as_ref().unwrap()];
-            let loss = all.map(|t| t.sqr().unwrap().mean_all().unwrap()).into_iter().reduce(|a, b| (a + b).unwrap());
-            let gradients = ops::backward(&loss.unwrap()).unwrap();
-            let trained = net.params().trained();
-            assert!(trained.iter().all(|(name, var)| gradients.get(var).is_some() || panic!("{name} has no gradient")));
-            let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let mut found: Vec<Vec<f32>> = all.map(values).into();
-            found.extend(trained.iter().map(|(_, var)| values(gradients.get(var).unwrap())));
-            found.extend(net.params().all().iter().map(|p| values(&p.var.as_detached_tensor())));
-            found
-        });
-        assert!(found[0] == found[1], "{branches:?}, {output:?}");
-        assert!(found[0].iter().flatten().any(|v| *v != 0.0));
+        let [first, last] = [Format::ChannelsFirst, Format::ChannelsLast].map(|format| pass_over(&model, format, true));
+        assert!(first == last, "{branches:?}, {output:?}");
+        assert!(first.iter().flatten().any(|v| *v != 0.0));
+    }
+}
+
+/// The tape that training takes, beside Candle's: values that are used often add up their gradients in another order.
+#[test]
+fn gradients_are_those_of_candles_tape() {
+    for branches in [Branches::Independent, Branches::Shared] {
+        let model = Model { width: 1.0 / 32.0, branches, ..Model::default() };
+        let [ours, theirs] = [true, false].map(|own_tape| pass_over(&model, Format::ChannelsFirst, own_tape));
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            let largest = theirs.iter().fold(0f32, |m, v| m.max(v.abs())).max(1e-6);
+            let off = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max) / largest;
+            assert!(ours.len() == theirs.len() && off < 1e-3, "{branches:?}: a gradient is off by {off}");
+        }
     }
 }

@@ -89,7 +89,7 @@ fn adam(t: &[Tensor]) -> Result<Tensor> {
     let config = AdamConfig { lr: 1e-2, weight_decay: 0.1, ..AdamConfig::default() };
     let mut adam = Adam::new(vec![("weights".into(), var.clone())], config)?;
     for _ in 0..3 {
-        adam.step(&ops::backward(&(var.as_tensor() * t[1].detach())?.sum_all()?)?)?;
+        adam.step(&(var.as_tensor() * t[1].detach())?.sum_all()?.backward()?)?;
     }
     Ok(var.as_detached_tensor())
 }
@@ -136,7 +136,7 @@ impl Case {
         let mut all = vec![numbers(&output)?];
         if output.track_op() {
             let weights = wave(output.dims(), 7)?.to_dtype(dtype)?.to_device(device)?;
-            let gradients = ops::backward(&(&output * weights)?.sum_all()?)?;
+            let gradients = (&output * weights)?.sum_all()?.backward()?;
             for gradient in inputs.iter().filter_map(|var| gradients.get(var)) {
                 all.push(numbers(gradient)?);
             }

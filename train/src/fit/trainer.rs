@@ -12,7 +12,6 @@ use crate::{
     device::{self, Carrier},
     loss::{self, Terms},
     net::{Corrn, Pass},
-    ops,
     optim::{Adam, AdamConfig, Average},
     weights,
 };
@@ -117,7 +116,7 @@ impl Trainer {
         let (mut sums, mut all) = (Sums::default(), None::<GradStore>);
         for (i, batch) in batches.iter().enumerate() {
             let batch = self.carrier.carry(batch)?;
-            let out = self.net.forward(&batch.mixture, self.pass)?;
+            let (out, tape) = self.net.record(&batch.mixture, self.pass)?;
             let terms = loss::corrn(&self.run.loss, &out, &batch.background, &batch.reflection)?;
             let figures = Figures::of(&terms)?;
             sums.add(&figures);
@@ -125,7 +124,7 @@ impl Trainer {
                 sums.bad_batch = Some(i);
                 break;
             }
-            let gradients = ops::backward(&terms.total)?;
+            let gradients = tape.backward(&terms.total)?;
             all = Some(match all {
                 None => gradients,
                 Some(all) => add(all, gradients, &self.net.params().trained())?,

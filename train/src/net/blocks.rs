@@ -7,7 +7,7 @@ use candle_core::{DType, Result, Tensor, Var};
 use manifests::run::Precision;
 
 use super::{Kind, Layer, params::Params};
-use crate::ops::Format;
+use crate::ops::{self, Format};
 
 /// How a forward pass treats batch norms and the tape.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,8 +56,8 @@ impl Pass {
     /// What flows between the layers, in their type.
     fn between(self, x: &Tensor) -> Result<Tensor> {
         match self.dtype {
-            Some(dtype) if dtype != x.dtype() => x.to_dtype(dtype),
-            _ => Ok(x.clone()),
+            Some(dtype) => ops::cast(x, dtype),
+            None => Ok(x.clone()),
         }
     }
     /// The variable's tensor, cut from the tape where no gradient will be asked for.

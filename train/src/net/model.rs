@@ -13,6 +13,7 @@ use super::{
     params::Params,
     walk::Walk,
 };
+use crate::ops::{self, Tape};
 
 /// What a new network that gives R answers at first, in intensities: about the mean of the paper's reflections (beta 0.1 to 0.5).
 ///
@@ -85,12 +86,28 @@ impl Corrn {
     pub fn forward(&self, image: &Tensor, pass: Pass) -> Result<Output> {
         check(image)?;
         let out = self.walk(&pass.format().of_image(image)?, &pass)?;
-        let own = |t: Tensor| pass.format().to_image(&t)?.to_dtype(image.dtype());
+        let own = |t: Tensor| ops::cast(&pass.format().to_image(&t)?, image.dtype());
         Ok(Output {
             background: own(out.background)?,
             reflection: own(out.reflection)?,
             gradient: out.gradient.map(own).transpose()?,
         })
+    }
+
+    /// As [`Corrn::forward`], on a tape of its own: what is computed from the outputs has its gradients by [`Tape::backward`].
+    ///
+    /// # Errors
+    /// As [`Corrn::forward`].
+    pub fn record(&self, image: &Tensor, pass: Pass) -> Result<(Output, Tape)> {
+        let (outputs, tape) = ops::record(|| {
+            let out = self.forward(image, pass)?;
+            Ok([Some(out.background), Some(out.reflection), out.gradient].into_iter().flatten().collect())
+        })?;
+        let mut outputs = outputs.into_iter();
+        let (Some(background), Some(reflection)) = (outputs.next(), outputs.next()) else {
+            candle_core::bail!("the network gave nothing")
+        };
+        Ok((Output { background, reflection, gradient: outputs.next() }, tape))
     }
 
     /// What the five stages of the encoder answer to I in evaluation: N x C x H/2 x W/2 to N x C x H/32 x W/32.

@@ -4,6 +4,7 @@
 use candle_core::{Result, Tensor};
 
 use super::blocks::{Block, Pass};
+use crate::ops;
 
 /// The four things that happen to the network's values besides splitting them up.
 pub(crate) trait Walk {
@@ -36,14 +37,14 @@ impl Walk for Pass {
     }
 
     fn cat(&self, parts: &[&Tensor]) -> Result<Tensor> {
-        Tensor::cat(parts, self.format().channels())
+        ops::cat(parts, self.format().channels())
     }
 
     fn sigmoid(&self, x: &Tensor) -> Result<Tensor> {
-        candle_nn::ops::sigmoid(x)
+        ops::sigmoid(x)
     }
 
     fn subtract(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        a - b.to_dtype(a.dtype())?
+        ops::subtract(a, b)
     }
 }

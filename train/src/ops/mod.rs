@@ -1,7 +1,7 @@
 //! The network's operations, forward and backward.
 //!
-//! Candle stays the tensor, tape and file library; what it computes slowly or wrongly is computed here. Every
-//! operation is a Candle custom operation with its own backward pass. One folder holds one operation: `mod.rs` the
+//! Candle stays the tensor and file library; what it computes slowly or wrongly is computed here. Every operation is a Candle custom
+//! operation with its own backward pass, on Candle's tape or on that of training (`tape.rs`). One folder holds one operation: `mod.rs` the
 //! definition, the shape checks and the gradient; `cpu.rs` what computes it on the CPU, `cuda.rs` on a GPU
 //! (`kernels.cu` and, which of them run, `plan.rs`; `_last` is what differs where channels lie last).
 //!
@@ -16,7 +16,6 @@
 //!   may carry them further, to what lies in the same tile of a transform.
 //! * **Gradients nobody asked for** (of an input that is neither a variable nor computed from one) are not computed.
 
-mod backward;
 mod batch_norm;
 mod conv2d;
 mod conv_transpose2d;
@@ -25,6 +24,7 @@ mod kernel;
 mod l1;
 mod max_pool;
 mod patches;
+mod plain;
 mod pointwise;
 mod product;
 mod real;
@@ -37,20 +37,22 @@ mod sliding;
 mod sobel;
 mod statistic;
 mod strips;
+mod tape;
 mod winograd;
 
-pub use backward::backward;
 pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
 pub use conv_transpose2d::conv_transpose2d;
 pub use conv2d::conv2d;
 pub use format::Format;
 pub use l1::l1;
 pub use max_pool::max_pool2x2;
+pub(crate) use plain::{cast, cat, sigmoid, subtract};
 pub use pointwise::{abs, relu};
 pub(crate) use simd::wide;
 pub use similarity::{ssim, structure_index};
 pub use sobel::sobel_magnitude;
 pub use statistic::{mmd_exact, mmd_spectral, statistic_loss};
+pub use tape::{Tape, record};
 
 /// Weights of R, G and B in the luma (ITU-R BT.601, as rounded by MATLAB's `rgb2gray`).
 const LUMA: [f64; 3] = [0.2989, 0.5870, 0.1140];

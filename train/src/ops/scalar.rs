@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 #[cfg(feature = "cuda")]
 use candle_core::{CudaStorage, backend::BackendStorage};
 
-use super::backward::answer;
+use super::tape::apply2;
 
 /// A value at given arguments, with the gradients that were asked for.
 pub(super) struct ScalarFn {
@@ -18,7 +18,7 @@ pub(super) struct ScalarFn {
 impl ScalarFn {
     /// Puts the value on the tape as a function of `a` and `b`.
     pub(super) fn record(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        a.apply_op2(b, self)
+        apply2(a, b, self)
     }
 }
 
@@ -44,11 +44,8 @@ impl CustomOp2 for ScalarFn {
         }
     }
 
-    fn bwd(&self, a: &Tensor, b: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let scaled = |of: &Tensor, t: &Option<Tensor>| {
-            let scaled = t.as_ref().map(|t| t.broadcast_mul(g)).transpose()?;
-            Ok::<_, candle_core::Error>(scaled.and_then(|scaled| answer(of, scaled)))
-        };
-        Ok((scaled(a, &self.gradients.0)?, scaled(b, &self.gradients.1)?))
+    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let scaled = |t: &Option<Tensor>| t.as_ref().map(|t| t.broadcast_mul(g)).transpose();
+        Ok((scaled(&self.gradients.0)?, scaled(&self.gradients.1)?))
     }
 }

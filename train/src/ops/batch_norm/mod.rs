@@ -16,7 +16,10 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Layout, Result, Shape
 pub use running::BatchStats;
 
 use super::real::{check_weights, extents, with_real};
-use super::{backward::answer, format::Format};
+use super::{
+    format::Format,
+    tape::{apply3, wanted},
+};
 
 /// Normalises with the batch's own mean and biased variance, then scales, shifts and, with `relu`, cuts at 0.
 ///
@@ -50,7 +53,7 @@ pub(super) fn train_in_format(
     let stats = x.apply_op1_no_bwd(&Moments(format))?;
     let batch = BatchStats { stats: stats.clone(), count: n * h * w };
     let op = BatchNorm { format, stats, eps, relu, training: true };
-    Ok((x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?, batch))
+    Ok((apply3(&x, &gamma.contiguous()?, &beta.contiguous()?, op)?, batch))
 }
 
 /// Normalises with running statistics instead of the batch's; otherwise as [`batch_norm_train`].
@@ -82,7 +85,7 @@ pub(super) fn eval_in_format(
     check("batch_norm_eval", x, format, &named)?;
     let stats = Tensor::cat(&[running_mean, running_var], 0)?.to_dtype(DType::F64)?.detach();
     let op = BatchNorm { format, stats, eps, relu, training: false };
-    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+    apply3(&x.contiguous()?, &gamma.contiguous()?, &beta.contiguous()?, op)
 }
 
 fn check(op: &str, x: &Tensor, format: Format, by_channel: &[(&str, &Tensor)]) -> Result<[usize; 4]> {
@@ -169,8 +172,8 @@ impl CustomOp3 for BatchNorm {
         let part = |i: usize| sums.narrow(0, i * c, c)?.to_dtype(gamma.dtype());
         let (gbeta, ggamma) = (part(0)?, part(1)?);
         let op = InputGradient { norm: self, gamma, beta, sums: &sums };
-        let gx = x.track_op().then(|| g.apply_op3_no_bwd(x, y, &op)).transpose()?;
-        Ok((gx.and_then(|gx| answer(x, gx)), gamma.track_op().then_some(ggamma), beta.track_op().then_some(gbeta)))
+        let gx = wanted(x).then(|| g.apply_op3_no_bwd(x, y, &op)).transpose()?;
+        Ok((gx, wanted(gamma).then_some(ggamma), wanted(beta).then_some(gbeta)))
     }
 }
 

@@ -9,7 +9,10 @@ use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::real::{check_weights, dims4, extents, filters, filters_gradient, rounded, with_real};
-use super::{backward::answer, format::Format};
+use super::{
+    format::Format,
+    tape::{apply2, apply3, wanted},
+};
 
 /// Convolution (cross-correlation, as everywhere in deep learning) with stride 1 and zero padding.
 ///
@@ -44,13 +47,13 @@ pub(super) fn in_format(
     let rounded_bias = bias.map(|bias| rounded(&x, bias)).transpose()?.flatten();
     let op_ = Convolution { format, padding, filters: filters(&x, &w, format)?, bias: rounded_bias };
     match bias {
-        None => x.apply_op2(&w, op_),
+        None => apply2(&x, &w, op_),
         Some(bias) => {
             check_weights(op, &x, &[("bias", bias)])?;
             if bias.dims() != [out] {
                 bail!("{op}: the bias must have the shape [{out}], not {:?}", bias.dims());
             }
-            x.apply_op3(&w, &bias.contiguous()?, op_)
+            apply3(&x, &w, &bias.contiguous()?, op_)
         }
     }
 }
@@ -75,10 +78,9 @@ impl Convolution {
     fn gradients(&self, x: &Tensor, w: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let geometry = self.geometry(x.dims(), w.dims());
         let filters = self.filters.as_ref().unwrap_or(w);
-        let gx = x.track_op().then(|| g.apply_op2_no_bwd(filters, &InputGradient(geometry))).transpose()?;
+        let gx = wanted(x).then(|| g.apply_op2_no_bwd(filters, &InputGradient(geometry))).transpose()?;
         let gw = || filters_gradient(w, g.apply_op2_no_bwd(x, &FilterGradient(geometry))?, self.format);
-        let gw = w.track_op().then(gw).transpose()?;
-        Ok((gx.and_then(|gx| answer(x, gx)), gw.and_then(|gw| answer(w, gw))))
+        Ok((gx, wanted(w).then(gw).transpose()?))
     }
 }
 
@@ -168,10 +170,8 @@ impl CustomOp3 for Convolution {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let g = g.contiguous()?;
         let (gx, gw) = self.gradients(x, w, &g)?;
-        let gb = bias
-            .track_op()
-            .then(|| g.apply_op1_no_bwd(&BiasGradient(self.format))?.to_dtype(bias.dtype()))
-            .transpose()?;
+        let gb =
+            wanted(bias).then(|| g.apply_op1_no_bwd(&BiasGradient(self.format))?.to_dtype(bias.dtype())).transpose()?;
         Ok((gx, gw, gb))
     }
 }

@@ -9,7 +9,10 @@ use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::real::{check_weights, dims4, extents, filters, filters_gradient, with_real};
-use super::{backward::answer, format::Format};
+use super::{
+    format::Format,
+    tape::{apply2, wanted},
+};
 
 /// Transposed convolution with 4 x 4 filters, stride 2 and padding 1: doubles H and W.
 ///
@@ -33,7 +36,8 @@ pub(super) fn in_format(format: Format, x: &Tensor, w: &Tensor) -> Result<Tensor
         bail!("{op}: x has {c} channels but the filters w {:?} take {wc}", w.dims());
     }
     let (x, w) = (x.contiguous()?, w.contiguous()?);
-    x.apply_op2(&w, Transposed { format, filters: filters(&x, &w, format)? })
+    let filters = filters(&x, &w, format)?;
+    apply2(&x, &w, Transposed { format, filters })
 }
 
 /// Extents of one transposed convolution: x is `n` x `c` x `h` x `w`, the result `n` x `out` x 2`h` x 2`w`.
@@ -78,10 +82,9 @@ impl CustomOp2 for Transposed {
     fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (geometry, g) = (self.geometry(x.dims(), w.dims()), g.contiguous()?);
         let filters = self.filters.as_ref().unwrap_or(w);
-        let gx = x.track_op().then(|| g.apply_op2_no_bwd(filters, &InputGradient(geometry))).transpose()?;
+        let gx = wanted(x).then(|| g.apply_op2_no_bwd(filters, &InputGradient(geometry))).transpose()?;
         let gw = || filters_gradient(w, g.apply_op2_no_bwd(x, &FilterGradient(geometry))?, self.format);
-        let gw = w.track_op().then(gw).transpose()?;
-        Ok((gx.and_then(|gx| answer(x, gx)), gw.and_then(|gw| answer(w, gw))))
+        Ok((gx, wanted(w).then(gw).transpose()?))
     }
 }
 

@@ -7,6 +7,7 @@ use candle_core::{Device, Result, Tensor, bail};
 
 use super::real::{check_same_shape, check_types, from_f64, to_f64};
 use super::scalar::ScalarFn;
+use super::tape::wanted;
 
 /// Mean of |a - b| over all values, of any shape; the gradient is 0 where they are equal.
 ///
@@ -20,7 +21,7 @@ pub fn l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     }
     #[cfg(feature = "cuda")]
     if a.device().is_cuda() {
-        let wanted = (a.track_op(), b.track_op());
+        let wanted = (wanted(a), wanted(b));
         let found = crate::cuda::machine::loss((a, b), wanted, |on, element, images, value, gradients| {
             plan::l1(on, element, a.elem_count(), images, value, gradients)
         })?;
@@ -33,7 +34,6 @@ pub fn l1(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let slope = |d: &f64| if *d == 0.0 { 0.0 } else { sign * d.signum() / count };
         from_f64(difference.iter().map(slope).collect(), a)
     };
-    let gradients =
-        (a.track_op().then(|| gradient(1.0)).transpose()?, b.track_op().then(|| gradient(-1.0)).transpose()?);
+    let gradients = (wanted(a).then(|| gradient(1.0)).transpose()?, wanted(b).then(|| gradient(-1.0)).transpose()?);
     ScalarFn { name: "l1", value: value.to_dtype(a.dtype())?, gradients }.record(a, b)
 }

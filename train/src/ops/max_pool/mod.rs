@@ -11,7 +11,7 @@ use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::real::{check_types, extents, with_real};
-use super::{backward::answer, format::Format};
+use super::{format::Format, tape::apply1};
 
 /// Maximum of each 2 x 2 block; N x C x H x W gives N x C x H/2 x W/2, a last odd row or column is dropped.
 ///
@@ -28,7 +28,7 @@ pub(super) fn in_format(format: Format, x: &Tensor) -> Result<Tensor> {
     if h < 2 || w < 2 {
         bail!("max_pool2x2: an image of {h} x {w} has no 2 x 2 block");
     }
-    x.contiguous()?.apply_op1(MaxPool(format))
+    apply1(&x.contiguous()?, MaxPool(format))
 }
 
 struct MaxPool(Format);
@@ -48,7 +48,7 @@ impl CustomOp1 for MaxPool {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        Ok(answer(x, x.apply_op2_no_bwd(&g.contiguous()?, &InputGradient(self.0))?))
+        x.apply_op2_no_bwd(&g.contiguous()?, &InputGradient(self.0)).map(Some)
     }
 }
 

@@ -10,8 +10,8 @@ mod plan;
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 
-use super::backward::answer;
 use super::real::{check_types, with_real};
+use super::tape::apply1;
 
 /// `max(x, 0)`, of any shape. The gradient at 0 is 0, as in PyTorch (Candle's own has 1).
 pub fn relu(x: &Tensor) -> Result<Tensor> {
@@ -25,7 +25,7 @@ pub fn abs(x: &Tensor) -> Result<Tensor> {
 
 fn apply(x: &Tensor, op: Pointwise) -> Result<Tensor> {
     check_types(op.name(), &[("x", x)])?;
-    x.contiguous()?.apply_op1(op)
+    apply1(&x.contiguous()?, op)
 }
 
 #[derive(Clone, Copy)]
@@ -53,7 +53,7 @@ impl CustomOp1 for Pointwise {
 
     fn bwd(&self, x: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let known = if matches!(self, Self::Abs) { x } else { y };
-        Ok(answer(x, known.apply_op2_no_bwd(&g.contiguous()?, &Gradient(*self))?))
+        known.apply_op2_no_bwd(&g.contiguous()?, &Gradient(*self)).map(Some)
     }
 }
 

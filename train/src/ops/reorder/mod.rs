@@ -9,7 +9,7 @@ mod plan;
 use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
 
-use super::backward::answer;
+use super::tape::{apply, apply1};
 
 /// N x C x H x W to N x H x W x C, in type `to`. Filters alike: O x C x K x L to O x K x L x C.
 pub(crate) fn to_last(x: &Tensor, to: DType) -> Result<Tensor> {
@@ -30,7 +30,16 @@ struct Reorder {
 
 impl Reorder {
     fn apply(self, x: &Tensor) -> Result<Tensor> {
-        if x.device().is_cuda() { x.contiguous()?.apply_op1(self) } else { self.permuted(x) }
+        if x.device().is_cuda() {
+            return apply1(&x.contiguous()?, self);
+        }
+        let back = move |of: &[Tensor], _: &Tensor, g: &Tensor| Ok(vec![Some(self.back(&of[0]).permuted(g)?)]);
+        apply(&[x], || self.permuted(x), back)
+    }
+
+    /// From the result to the gradient of x.
+    fn back(self, x: &Tensor) -> Self {
+        Self { last: !self.last, to: x.dtype() }
     }
 
     /// By Candle, in two passes.
@@ -55,7 +64,6 @@ impl CustomOp1 for Reorder {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        let back = Self { last: !self.last, to: x.dtype() };
-        Ok(answer(x, g.contiguous()?.apply_op1_no_bwd(&back)?))
+        g.contiguous()?.apply_op1_no_bwd(&self.back(x)).map(Some)
     }
 }

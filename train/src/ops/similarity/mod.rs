@@ -8,6 +8,7 @@ use candle_core::{Device, Result, Tensor, bail};
 
 use super::real::{check_same_shape, check_types, dims4, from_f64, to_f64};
 use super::scalar::ScalarFn;
+use super::tape::wanted;
 
 /// Mean SSIM of two images (Wang et al. 2004, equation 13) with an 11 x 11 Gaussian window of sigma 1.5, zero padding,
 /// biased moments and C1 = 0.01^2, C2 = 0.03^2: values in [0, 1] are expected.
@@ -30,7 +31,7 @@ fn similarity(op: &'static str, index: cpu::Index, a: &Tensor, b: &Tensor) -> Re
     if a.elem_count() == 0 {
         bail!("{op}: the mean over no pixel is not defined");
     }
-    let wanted = (a.track_op(), b.track_op());
+    let wanted = (wanted(a), wanted(b));
     #[cfg(feature = "cuda")]
     if a.device().is_cuda() {
         let kernel = match index {

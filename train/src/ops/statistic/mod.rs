@@ -10,6 +10,7 @@ use candle_core::{Device, Result, Tensor, bail};
 
 use super::real::{check_same_shape, check_types, dims4, from_f64, to_f64};
 use super::scalar::ScalarFn;
+use super::tape::wanted;
 
 /// Statistic loss of `a` against `target` (CoRRN, equations 10 and 11).
 ///
@@ -28,13 +29,13 @@ pub fn statistic_loss(a: &Tensor, target: &Tensor) -> Result<Tensor> {
     }
     #[cfg(feature = "cuda")]
     if a.device().is_cuda() {
-        let wanted = (a.track_op(), false);
+        let wanted = (wanted(a), false);
         let found = crate::cuda::machine::loss((a, target), wanted, |on, element, images, value, (gradient, _)| {
             plan::loss(on, element, (n, h, w), images, value, gradient)
         })?;
         return ScalarFn { name: op, value: found.value, gradients: found.gradients }.record(a, target);
     }
-    let (value, gradient) = cpu::loss((n, h, w), &to_f64(a)?, &to_f64(target)?, a.track_op());
+    let (value, gradient) = cpu::loss((n, h, w), &to_f64(a)?, &to_f64(target)?, wanted(a));
     let value = Tensor::new(value, &Device::Cpu)?.to_dtype(a.dtype())?;
     let gradient = gradient.map(|g| from_f64(g, a)).transpose()?;
     ScalarFn { name: op, value, gradients: (gradient, None) }.record(a, target)

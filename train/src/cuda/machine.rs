@@ -10,10 +10,11 @@ use super::plan::{Arg, Element, Launch, Machine, Pointer};
 use super::{Module, module};
 
 /// Every file of kernels that plans name.
-const MODULES: [Module; 11] = [
+const MODULES: [Module; 12] = [
     module!("adam"),
     module!("batch_norm"),
     module!("batch_norm_last"),
+    module!("cat"),
     module!("l1"),
     module!("max_pool"),
     module!("pointwise"),

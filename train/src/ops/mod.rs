@@ -17,6 +17,7 @@
 //! * **Gradients nobody asked for** (of an input that is neither a variable nor computed from one) are not computed.
 
 mod batch_norm;
+mod cat;
 mod conv2d;
 mod conv_transpose2d;
 mod format;
@@ -41,12 +42,13 @@ mod tape;
 mod winograd;
 
 pub use batch_norm::{BatchStats, batch_norm_eval, batch_norm_train};
+pub(crate) use cat::cat;
 pub use conv_transpose2d::conv_transpose2d;
 pub use conv2d::conv2d;
 pub use format::Format;
 pub use l1::l1;
 pub use max_pool::max_pool2x2;
-pub(crate) use plain::{cast, cat, sigmoid, subtract};
+pub(crate) use plain::{cast, sigmoid, subtract};
 pub use pointwise::{abs, relu};
 pub(crate) use simd::wide;
 pub use similarity::{ssim, structure_index};

@@ -12,23 +12,6 @@ pub(crate) fn cast(x: &Tensor, dtype: DType) -> Result<Tensor> {
     apply(&[x], || x.to_dtype(dtype), |of, _, g| Ok(vec![Some(g.to_dtype(of[0].dtype())?)]))
 }
 
-/// One after another along a dimension.
-pub(crate) fn cat(parts: &[&Tensor], dim: usize) -> Result<Tensor> {
-    apply(
-        parts,
-        || Tensor::cat(parts, dim),
-        move |parts, _, g| {
-            let mut start = 0;
-            let part = |part: &Tensor| {
-                let length = part.dim(dim)?;
-                start += length;
-                wanted(part).then(|| g.narrow(dim, start - length, length)).transpose()
-            };
-            parts.iter().map(part).collect()
-        },
-    )
-}
-
 /// 1 / (1 + exp(-x)).
 pub(crate) fn sigmoid(x: &Tensor) -> Result<Tensor> {
     apply(&[x], || candle_nn::ops::sigmoid(x), |_, y, g| Ok(vec![Some((g * (y * y.affine(-1.0, 1.0)?)?)?)]))

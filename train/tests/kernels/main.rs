@@ -28,6 +28,8 @@ mod plans_batch_norm {
     #[path = "../../src/ops/batch_norm/plan_last.rs"]
     pub(crate) mod plan_last;
 }
+#[path = "../../src/ops/cat/plan.rs"]
+mod plan_cat;
 #[path = "../../src/ops/l1/plan.rs"]
 mod plan_l1;
 #[path = "../../src/ops/max_pool/plan.rs"]

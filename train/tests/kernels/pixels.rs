@@ -4,8 +4,8 @@ use candle_core::Tensor;
 use train::ops;
 
 use crate::memory::{Array, ELEMENTS, close, dtype, in_both_orders, random, round, tensor, transposed, values, var};
-use crate::plan::Element;
-use crate::{plan_max_pool, plan_pointwise, plan_reorder, plan_sobel};
+use crate::plan::{Element, Pointer};
+use crate::{plan_cat, plan_max_pool, plan_pointwise, plan_reorder, plan_sobel};
 
 /// Compares values of which NaN is one.
 fn same(what: &str, found: &[f64], expected: &[f64]) {
@@ -89,6 +89,36 @@ fn pooling_of_channels_last() {
                 same(&name, &transposed(&found[0], (n, (h / 2) * (w / 2), c)), &values(&y));
                 let g = tensor(&g, y.dims(), dtype(element));
                 same(&name, &transposed(&found[1], (n, h * w, c)), &gradient(&x, &y, &g));
+            }
+        }
+    }
+}
+
+/// Two images put together along their channels, and taken apart again; nothing beside them is touched.
+#[test]
+fn joining() {
+    for element in ELEMENTS {
+        for (rows, parts) in [(1, [1, 1]), (7, [8, 16]), (3, [48, 1]), (40, [5, 3]), (2, [4096, 2048])] {
+            for skip in [0, 1] {
+                let whole = parts[0] + parts[1];
+                let images = [7, 8].map(|seed| hostile(element, seed, rows * parts[(seed - 7) as usize]));
+                let found = in_both_orders(|on| {
+                    let given = images.each_ref().map(|v| Array::of(element, v, skip));
+                    let joined = Array::poisoned(element, rows * whole, skip);
+                    let back = parts.map(|columns| Array::poisoned(element, rows * columns, skip));
+                    for (i, columns) in parts.into_iter().enumerate() {
+                        let place = Pointer(joined.at().0 + (i * parts[0] * element.size()) as u64);
+                        let (from, to) = ((given[i].at(), columns), (place, whole));
+                        plan_cat::copy(on, element, (rows, columns), from, to).unwrap();
+                        plan_cat::copy(on, element, (rows, columns), to, (back[i].at(), columns)).unwrap();
+                    }
+                    [vec![joined], back.into()].into_iter().flatten().collect()
+                });
+                let name = format!("{rows} rows of {parts:?} {element:?}, {skip} beyond a pack");
+                let row = |i: usize| [0, 1].map(|k| &images[k][i * parts[k]..][..parts[k]]).concat();
+                same(&name, &found[0], &(0..rows).flat_map(row).collect::<Vec<_>>());
+                same(&name, &found[1], &images[0]);
+                same(&name, &found[2], &images[1]);
             }
         }
     }

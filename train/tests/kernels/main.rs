@@ -5,7 +5,8 @@
 //! bits: a result that depends on the order lacks a barrier. Results are poisoned before, with guards on both sides.
 //!
 //! With sanitizers: `LD_PRELOAD=$(c++ -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0
-//! VITRINE_SANITIZE=address,undefined cargo test -p train --test kernels`, and the same with libtsan.so and `thread`.
+//! VITRINE_SANITIZE=address,undefined cargo test -p train --test kernels`, and with libtsan.so, `thread` and
+//! TSAN_OPTIONS=ignore_noninstrumented_modules=1.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod batch_norm;

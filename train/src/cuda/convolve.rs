@@ -96,7 +96,7 @@ pub(crate) fn add_bias<T: Element>(
     bias: Stored<'_>,
 ) -> Result<(CudaStorage, Shape)> {
     let mut y = y;
-    let (device, extents) = (y.device.clone(), extents(format, &shape)?);
+    let (device, extents) = (y.device.clone(), format.of_shape(&shape)?);
     if shape.elem_count() > 0 {
         let (state, stream) = (state::of(&device)?, device.cuda_stream());
         let bias = input::<T>(bias.0, bias.1)?;
@@ -114,7 +114,7 @@ pub(crate) fn add_bias<T: Element>(
 /// # Errors
 /// What cuDNN answers.
 pub(crate) fn bias_gradient<T: Element>(format: Format, g: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let (device, extents): (&CudaDevice, _) = (&g.0.device, extents(format, g.1.shape())?);
+    let (device, extents): (&CudaDevice, _) = (&g.0.device, format.of_shape(g.1.shape())?);
     let mut out = device.alloc_zeros::<T>(extents[1])?;
     if g.1.shape().elem_count() > 0 {
         let (state, stream) = (state::of(device)?, device.cuda_stream());
@@ -126,10 +126,4 @@ pub(crate) fn bias_gradient<T: Element>(format: Format, g: Stored<'_>) -> Result
         })?;
     }
     Ok(stored(out, device, extents[1]))
-}
-
-/// N, C, H, W of an image.
-fn extents(format: Format, shape: &Shape) -> Result<[usize; 4]> {
-    let (a, b, c, d) = shape.dims4()?;
-    Ok(format.extents([a, b, c, d]))
 }

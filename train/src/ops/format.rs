@@ -43,6 +43,13 @@ impl Format {
         }
     }
 
+    /// N, C, H, W of an image in this order.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn of_shape(self, shape: &candle_core::Shape) -> Result<[usize; 4]> {
+        let (a, b, c, d) = shape.dims4()?;
+        Ok(self.extents([a, b, c, d]))
+    }
+
     /// An image in this order, from N x C x H x W.
     ///
     /// # Errors

@@ -136,8 +136,7 @@ __device__ __forceinline__ void forward(const T* __restrict__ x, const P* gamma,
         for (int u = 0; u < U; ++u) {
 #pragma unroll
             for (int k = 0; k < V; ++k) {
-                const Wide<T> v = norm[k](up(values[u].of[k]));
-                values[u].of[k] = down<T>(relu && v < 0 ? 0 : v);
+                values[u].of[k] = down<T>(norm[k].result(up(values[u].of[k]), relu));
             }
             store(y + at[u], values[u]);
         }
@@ -206,9 +205,7 @@ __device__ __forceinline__ void input_gradient(const T* __restrict__ g, const T*
 #pragma unroll
             for (int k = 0; k < V; ++k) {
                 const Wide<T> gradient = masked(gradients[u].of[k], values[u].of[k], norm[k], relu);
-                const Wide<T> apart = up(values[u].of[k]) - norm[k].mean;
-                gradients[u].of[k] =
-                    down<T>(norm[k].scale * (gradient - factors[k].mean_g - apart * factors[k].slope));
+                gradients[u].of[k] = down<T>(factors[k].of_input(gradient, up(values[u].of[k]), norm[k]));
             }
             store(gx + at[u], gradients[u]);
         }

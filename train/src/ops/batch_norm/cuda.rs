@@ -18,8 +18,7 @@ enum Dims {
 
 impl Dims {
     fn new(format: Format, layout: &Layout) -> Result<(Self, usize)> {
-        let (a, b, c, d) = layout.shape().dims4()?;
-        let [n, c, h, w] = format.extents([a, b, c, d]);
+        let [n, c, h, w] = format.of_shape(layout.shape())?;
         let dims = match format {
             Format::ChannelsFirst => Self::Planes((n, c, h * w)),
             Format::ChannelsLast => Self::Rows((n * h * w, c)),

@@ -191,8 +191,7 @@ __device__ __forceinline__ void normalise(const T* __restrict__ x, T* __restrict
         for (int u = 0; u < U; ++u) {
 #pragma unroll
             for (int k = 0; k < V; ++k) {
-                const Wide<T> v = norm(up(values[u].of[k]));
-                values[u].of[k] = down<T>(relu && v < 0 ? 0 : v);
+                values[u].of[k] = down<T>(norm.result(up(values[u].of[k]), relu));
             }
             store(y + at[u], values[u]);
         }
@@ -298,8 +297,7 @@ __device__ __forceinline__ void through_statistics(const T* __restrict__ g, cons
 #pragma unroll
             for (int k = 0; k < V; ++k) {
                 const Wide<T> gradient = masked(gradients[u].of[k], values[u].of[k], norm, relu);
-                const Wide<T> apart = up(values[u].of[k]) - norm.mean;
-                gradients[u].of[k] = down<T>(norm.scale * (gradient - f.mean_g - apart * f.slope));
+                gradients[u].of[k] = down<T>(f.of_input(gradient, up(values[u].of[k]), norm));
             }
             store(gx + at[u], gradients[u]);
         }

@@ -12,6 +12,11 @@ struct Normaliser {
     __device__ __forceinline__ A operator()(A x) const {
         return fma(x - mean, scale, shift);
     }
+    // The result, with `relu` cut at 0; NaN stays.
+    __device__ __forceinline__ A result(A x, bool relu) const {
+        const A v = (*this)(x);
+        return relu && v < 0 ? 0 : v;
+    }
 };
 
 // The channel's normaliser, from statistics of `c` channels.
@@ -32,6 +37,12 @@ __device__ __forceinline__ Wide<T> masked(T g, T x, const Normaliser<Wide<T>>& n
 template <class A>
 struct Factors {
     A mean_g, slope;
+
+    // From the gradient after the mask.
+    __device__ __forceinline__ A of_input(A gradient, A x, const Normaliser<A>& norm) const {
+        const A apart = x - norm.mean;
+        return norm.scale * (gradient - mean_g - apart * slope);
+    }
 };
 
 // The channel's factors, from the sums that gradient_sums gives; `through` is 1 / values of a channel, or 0 where the

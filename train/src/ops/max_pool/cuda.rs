@@ -9,7 +9,7 @@ use crate::ops::Format;
 type Stored<'a> = (&'a CudaStorage, &'a Layout);
 
 pub(super) fn forward(format: Format, x: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let [n, c, h, w] = extents(format, x.1)?;
+    let [n, c, h, w] = format.of_shape(x.1.shape())?;
     let (device, (element, x)) = (&x.0.device, argument(x)?);
     let (y, to) = result(device, element, n * c * (h / 2) * (w / 2))?;
     let mut stream = Stream::of(device);
@@ -21,7 +21,7 @@ pub(super) fn forward(format: Format, x: Stored<'_>) -> Result<(CudaStorage, Sha
 }
 
 pub(super) fn input_gradient(format: Format, x: Stored<'_>, g: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let ([n, c, h, w], shape) = (extents(format, x.1)?, x.1.shape().clone());
+    let ([n, c, h, w], shape) = (format.of_shape(x.1.shape())?, x.1.shape().clone());
     let (device, (element, x), (_, g)) = (&x.0.device, argument(x)?, argument(g)?);
     let (gx, to) = result(device, element, n * c * h * w)?;
     let mut stream = Stream::of(device);
@@ -30,9 +30,4 @@ pub(super) fn input_gradient(format: Format, x: Stored<'_>, g: Stored<'_>) -> Re
         Format::ChannelsLast => plan::input_gradient_last(&mut stream, element, (n, h, w, c), (x, g), to)?,
     }
     Ok((gx, shape))
-}
-
-fn extents(format: Format, layout: &Layout) -> Result<[usize; 4]> {
-    let (a, b, c, d) = layout.shape().dims4()?;
-    Ok(format.extents([a, b, c, d]))
 }

@@ -41,6 +41,8 @@ mod split;
 pub mod stats;
 mod store;
 mod ustar;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 pub mod verify;
 
 pub use error::Error;

@@ -6,7 +6,7 @@ use multiversion::multiversion;
 use crate::pixels::Rgb8;
 
 /// Whole-number sums over pixels, so that their order does not matter.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
     pixels: u64,
     /// Of layer times photograph and of the photograph's squares, over subpixels.
@@ -29,13 +29,31 @@ impl Figures {
     pub(crate) fn add(&mut self, layer: &[u8], photograph: &[u8]) {
         // So few that sums fit 32 bits, which is what is fast.
         for (layer, photograph) in layer.chunks(3 * 256).zip(photograph.chunks(3 * 256)) {
-            let [products, squares, luma, luma_squares] = sums(layer, photograph);
-            self.products += u64::from(products);
-            self.squares += u64::from(squares);
-            self.luma += u64::from(luma);
-            self.luma_squares += u64::from(luma_squares);
-            self.pixels += layer.len() as u64 / 3;
+            let [products, squares] = products(layer, photograph);
+            self.add_products(products.into(), squares.into());
         }
+        self.add_luma(layer);
+    }
+
+    /// The products that were taken of some pixels: layer times photograph, and the photograph's squares.
+    pub(crate) fn add_products(&mut self, products: u64, squares: u64) {
+        self.products += products;
+        self.squares += squares;
+    }
+
+    /// What is of the layer's luma alone, of some pixels.
+    fn add_luma(&mut self, layer: &[u8]) {
+        for layer in layer.chunks(3 * 256) {
+            let [luma, luma_squares] = lumas(layer);
+            self.add_luma_sums(layer.len() as u64 / 3, luma.into(), luma_squares.into());
+        }
+    }
+
+    /// The sums that were taken of some pixels' luma, in 16ths of a level, and of its squares.
+    pub(crate) fn add_luma_sums(&mut self, pixels: u64, luma: u64, luma_squares: u64) {
+        self.pixels += pixels;
+        self.luma += luma;
+        self.luma_squares += luma_squares;
     }
 
     /// The weight least squares gives, sum l p / sum p^2 (0 of a black photograph), and the contrast.
@@ -50,20 +68,24 @@ impl Figures {
     }
 }
 
-/// Of at most 256 pixels: layer times photograph, the photograph's squares, the layer's luma and its squares.
+/// Of at most 256 pixels: layer times photograph and the photograph's squares.
 #[multiversion(targets("x86_64+avx2"))]
-fn sums(layer: &[u8], photograph: &[u8]) -> [u32; 4] {
+fn products(layer: &[u8], photograph: &[u8]) -> [u32; 2] {
     let product = |a: &u8, b: &u8| (i32::from(*a) * i32::from(*b)) as u32;
     let products = layer.iter().zip(photograph).map(|(l, p)| product(l, p)).sum();
-    let squares = photograph.iter().map(|p| product(p, p)).sum();
+    [products, photograph.iter().map(|p| product(p, p)).sum()]
+}
+
+/// Of at most 256 pixels: the luma and its squares.
+#[multiversion(targets("x86_64+avx2"))]
+fn lumas(layer: &[u8]) -> [u32; 2] {
     let mut lumas = [0u16; 256];
     for (pixel, luma) in layer.chunks_exact(3).zip(&mut lumas) {
         // BT.601's weights in 256ths; the sum is 256 and fits 16 bits.
         *luma = (77 * u16::from(pixel[0]) + 150 * u16::from(pixel[1]) + 29 * u16::from(pixel[2])) >> 4;
     }
     let luma = lumas.iter().map(|v| u32::from(*v)).sum();
-    let luma_squares = lumas.iter().map(|v| u32::from(*v) * u32::from(*v)).sum();
-    [products, squares, luma, luma_squares]
+    [luma, lumas.iter().map(|v| u32::from(*v) * u32::from(*v)).sum()]
 }
 
 #[cfg(test)]

@@ -2,6 +2,10 @@
 
 use std::{fs::File, path::Path, process::Stdio};
 
+use rustix::{
+    fs::{Mode, OFlags},
+    pty,
+};
 use tests::command;
 
 use crate::{CAPTURE, SYNTH, TRAIN};
@@ -27,6 +31,28 @@ fn a_reader_that_leaves_is_no_failure() {
         // Whether the work found leaks or none is its own affair.
         let usual = command(program, home.path(), &args).output().unwrap().status;
         assert!(output.status == usual && !said.contains("pipe"), "{program} {args:?}: {} {said}", output.status);
+    }
+}
+
+#[test]
+fn a_terminal_that_hangs_up_is_no_failure() {
+    let home = tempfile::tempdir().unwrap();
+    for (program, args) in short(home.path()) {
+        let terminal = pty::openpt(pty::OpenptFlags::RDWR | pty::OpenptFlags::NOCTTY).unwrap();
+        pty::grantpt(&terminal).unwrap();
+        pty::unlockpt(&terminal).unwrap();
+        let name = pty::ptsname(&terminal, Vec::new()).unwrap();
+        let how = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let stdout = rustix::fs::open(name.as_c_str(), how, Mode::empty()).unwrap();
+        drop(terminal);
+        let output = command(program, home.path(), &args).stdout(stdout).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let usual = command(program, home.path(), &args).output().unwrap().status;
+        assert!(
+            output.status == usual && !said.contains("cannot be written"),
+            "{program} {args:?}: {} {said}",
+            output.status
+        );
     }
 }
 

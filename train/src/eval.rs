@@ -65,7 +65,8 @@ pub struct EvalArgs {
     device: String,
 }
 
-fn parse_split(text: &str) -> Result<Split, String> {
+/// A split by its name.
+pub(crate) fn parse_split(text: &str) -> Result<Split, String> {
     let all = [Split::Train, Split::Validation, Split::Test];
     all.into_iter().find(|s| s.to_string() == text).ok_or_else(|| "train, validation or test".to_owned())
 }

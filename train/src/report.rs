@@ -16,7 +16,11 @@ mod session;
 
 use std::path::{Path, PathBuf};
 
-use manifests::{dataset::DATASET_FILE, run::RUN_FILE, session::SESSION_FILE};
+use manifests::{
+    dataset::{DATASET_FILE, Split},
+    run::RUN_FILE,
+    session::SESSION_FILE,
+};
 use maud::Markup;
 
 pub(crate) use activations::maps;
@@ -24,7 +28,7 @@ pub(crate) use gradients::gradients;
 pub(crate) use scenes::{best_and_worst, rows};
 pub(crate) use scores::table;
 
-use crate::{Error, metrics::Profile};
+use crate::{Error, eval::parse_split, metrics::Profile};
 use run::Fitted;
 
 /// What to show and where.
@@ -37,12 +41,22 @@ pub(crate) struct ReportArgs {
     /// test split of each run's own data, or its validation split where there is none.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Which split of DIR, where it is a built data set.
+    #[arg(long, value_parser = parse_split, default_value = "test", requires = "data")]
+    split: Split,
     /// The convention of the scores.
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
     /// The page.
     #[arg(long)]
     out: PathBuf,
+}
+
+impl ReportArgs {
+    /// Whose background is known: a folder, and the split if it is a built data set.
+    fn known(&self) -> Option<(&Path, Split)> {
+        self.data.as_deref().map(|data| (data, self.split))
+    }
 }
 
 /// A part of the page.
@@ -97,7 +111,7 @@ fn part(folder: &Path, args: &ReportArgs) -> Result<Part, Error> {
     } else if folder.join(DATASET_FILE).is_file() {
         dataset::section(folder).map(Part::DataSet)
     } else if folder.join(RUN_FILE).is_file() {
-        Ok(Part::Run(Box::new(Fitted::open(folder, args.data.as_deref(), args.profile)?)))
+        Ok(Part::Run(Box::new(Fitted::open(folder, args.known(), args.profile)?)))
     } else {
         let message =
             format!("holds none of {SESSION_FILE}, {DATASET_FILE} and {RUN_FILE}: give a session, a data set or a run");

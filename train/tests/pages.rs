@@ -75,6 +75,10 @@ fn several_runs_are_compared_on_the_same_pictures() {
     let document: serde_json::Value = serde_json::from_slice(&eval.stdout).unwrap();
     let ssim = format!("<td>{:.4} ± ", document["mean"]["ssim"].as_f64().unwrap());
     assert!(html.contains(&ssim), "{ssim} is not on the page");
+    let validation = ["report", &runs[0], &runs[1], "--data", &data, "--split", "validation", "--out", &out];
+    assert!(page(&validation, &file).contains("2 pictures"), "another split was scored");
+    let refused = train(&["report", &runs[0], "--split", "validation", "--out", &out]);
+    assert!(!refused.status.success(), "a split of no data set");
     // A single run is not compared.
     let html = page(&["report", &runs[0], "--out", &out], &file);
     assert!(!html.contains("Configurations") && html.contains("Reproduce"));

@@ -52,7 +52,7 @@ impl Fitted {
     ///
     /// # Errors
     /// Files that are not valid, pictures that cannot be read.
-    pub(super) fn open(folder: &Path, data: Option<&Path>, profile: Profile) -> Result<Self, Error> {
+    pub(super) fn open(folder: &Path, data: Option<(&Path, Split)>, profile: Profile) -> Result<Self, Error> {
         let run: Run = manifests::read_yaml(&folder.join(RUN_FILE))?;
         let records: Vec<Record> = manifests::read_log(&folder.join(METRICS_FILE))?.rows;
         let best = checkpoint::named(folder);
@@ -111,9 +111,9 @@ impl Fitted {
 
 impl Best {
     /// On the folder that was given, else on the test split, or where there is none on the validation split.
-    fn of(run: &Run, best: &Path, data: Option<&Path>, profile: Profile) -> Result<Self, Error> {
+    fn of(run: &Run, best: &Path, data: Option<(&Path, Split)>, profile: Profile) -> Result<Self, Error> {
         let known = match data {
-            Some(data) => Known::at(data, Split::Test)?,
+            Some((data, split)) => Known::at(data, split)?,
             None => {
                 let sources = Sources::open(&run.data, None)?;
                 let (split, samples) = match sources.split(Split::Test) {

@@ -53,16 +53,17 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// As [`plain::blend`], as fast as the processor can.
+/// As [`plain::blend`], as fast as weights and processor allow.
 fn blend([alpha, beta]: &[Weight; 2], layers: Layers<'_>, figures: &mut Figures) -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    if let (Some(alpha), Some(beta)) = (alpha.fixed, beta.fixed)
-        && is_x86_feature_detected!("avx2")
-    {
+    match (alpha.fixed, beta.fixed) {
+        #[cfg(target_arch = "x86_64")]
         // SAFETY: the processor was just asked.
-        return unsafe { fused::blend([alpha, beta], layers, figures) };
+        (Some(alpha), Some(beta)) if is_x86_feature_detected!("avx2") => unsafe {
+            fused::blend([alpha, beta], layers, figures)
+        },
+        (Some(alpha), Some(beta)) => plain::blend(|v| alpha.weigh(v), |v| beta.weigh(v), layers, figures),
+        _ => plain::blend(|v| alpha.look_up(v), |v| beta.look_up(v), layers, figures),
     }
-    plain::blend(|v| alpha.look_up(v), |v| beta.look_up(v), layers, figures)
 }
 
 #[cfg(test)]

@@ -71,27 +71,41 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// By the fastest loops and by the plain ones: the layers, what goes over, and the figures.
+    fn both_ways(weights: [f64; 2], behind: &[u8], before: &[u8]) -> [([Vec<u8>; 3], u64, Figures); 2] {
+        let weights = weights.map(Weight::of);
+        let [alpha, beta] = &weights;
+        [true, false].map(|fast| {
+            let mut made = [(); 3].map(|()| vec![0; behind.len()]);
+            let mut figures = Figures::default();
+            let [b, r, i] = &mut made;
+            let layers = Layers { behind, before, b, r, i };
+            let over = match fast {
+                true => blend(&weights, layers, &mut figures),
+                false => plain::blend(|v| alpha.look_up(v), |v| beta.look_up(v), layers, &mut figures),
+            };
+            (made, over, figures)
+        })
+    }
+
+    #[test]
+    fn white_fits_every_sum_and_counter() {
+        let white = vec![255; 3 * 5_000];
+        for weights in [[1.0, 1.0], [0.0, 1.0], [2.0, 2.0]] {
+            let [fast, plain] = both_ways(weights, &white, &white);
+            assert_eq!(fast, plain, "{weights:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_processor_gives_the_same(
             weights in [0f64..2.0, 0f64..2.0],
             pixels in proptest::collection::vec(any::<[u8; 6]>(), 0..3_000),
         ) {
-            let weights = weights.map(Weight::of);
             let layer = |at: usize| pixels.iter().flat_map(|p| p[at..at + 3].to_vec()).collect::<Vec<u8>>();
-            let (behind, before) = (layer(0), layer(3));
-            let all = |fast: bool| {
-                let [mut b, mut r, mut i] = [(); 3].map(|()| vec![0; behind.len()]);
-                let layers = Layers { behind: &behind, before: &before, b: &mut b, r: &mut r, i: &mut i };
-                let mut figures = Figures::default();
-                let [alpha, beta] = &weights;
-                let over = match fast {
-                    true => blend(&weights, layers, &mut figures),
-                    false => plain::blend(|v| alpha.look_up(v), |v| beta.look_up(v), layers, &mut figures),
-                };
-                (b, r, i, over, figures)
-            };
-            prop_assert_eq!(all(true), all(false));
+            let [fast, plain] = both_ways(weights, &layer(0), &layer(3));
+            prop_assert_eq!(fast, plain);
         }
     }
 }

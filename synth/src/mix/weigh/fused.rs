@@ -55,7 +55,8 @@ pub(super) fn blend([alpha, beta]: [Fixed; 2], layers: Layers<'_>, figures: &mut
     over
 }
 
-/// Vectors after which sums leave their 32 bits and counters their byte; a multiple of three, so that pixels end too.
+/// Vectors of which all sums fit 32 bits (of white, squares of luma come to 0.99 of what is signed) and all counts a byte; a
+/// multiple of three, so that pixels end with them.
 const PART: usize = 96;
 
 /// Sums of some pixels' luma in 16ths of a level, as [`Figures`] has it, and of its squares.

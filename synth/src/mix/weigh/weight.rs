@@ -32,7 +32,8 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    /// `value` times the weight, in 256ths and then half rounded up; in 16 bits throughout, of which vectors hold the most.
+    /// `value` times the weight, in 256ths and then half rounded up: for vectors the high half of one product, and 16 bits
+    /// otherwise.
     #[inline(always)]
     pub(super) fn weigh(self, value: u8) -> u8 {
         let in_256ths = ((u32::from(value) * u32::from(self.part)) >> 8) as u16;

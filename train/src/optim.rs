@@ -187,7 +187,7 @@ impl Adam {
     }
 
     /// Takes up moments that [`Adam::state`] gave after `steps` steps. Fails, changing nothing, where one is missing, of
-    /// another shape or type, or of no variable of this optimiser.
+    /// another shape or type, or of no variable of this optimiser. They may be on any device.
     pub fn load_state(&mut self, steps: u64, state: &[(String, Tensor)]) -> Result<()> {
         let mut given: BTreeMap<&str, &Tensor> = state.iter().map(|(name, t)| (name.as_str(), t)).collect();
         let mut take = |prefix: &str, like: &Tensor, name: &str| -> Result<Tensor> {
@@ -197,7 +197,7 @@ impl Adam {
                 let (got, wanted) = ((t.shape(), t.dtype()), (like.shape(), like.dtype()));
                 bail!("Adam: {key} is {got:?} in the state, not {wanted:?}");
             }
-            t.contiguous()?.copy()
+            t.to_device(like.device())?.contiguous()?.copy()
         };
         let mut moments = Vec::with_capacity(self.slots.len());
         for slot in &self.slots {

@@ -14,6 +14,9 @@ const PREFIX: &str = "ema.";
 pub struct Average {
     decay: f64,
     slots: Vec<(String, Var, Tensor)>,
+    /// Where the variables are on a GPU; made by the first update, and anew when a state is taken up.
+    #[cfg(feature = "cuda")]
+    on_device: std::cell::OnceCell<Option<super::cuda::OnDevice>>,
 }
 
 impl Average {
@@ -26,7 +29,12 @@ impl Average {
             let average = var.as_tensor().copy()?;
             Ok((name, var, average))
         };
-        Ok(Self { decay, slots: vars.into_iter().map(slot).collect::<Result<_>>()? })
+        Ok(Self {
+            decay,
+            slots: vars.into_iter().map(slot).collect::<Result<_>>()?,
+            #[cfg(feature = "cuda")]
+            on_device: std::cell::OnceCell::new(),
+        })
     }
 
     /// Moves the average after the optimiser's step `step`, from 1.
@@ -63,9 +71,13 @@ impl Average {
 
     /// Tables for a GPU, if the variables are on one.
     #[cfg(feature = "cuda")]
-    fn on_device(&self) -> Result<Option<super::cuda::OnDevice>> {
-        let tensors = self.slots.iter().map(|(_, var, average)| (var.as_tensor(), [Some(average), None]));
-        super::cuda::OnDevice::of(&tensors.collect::<Vec<_>>())
+    fn on_device(&self) -> Result<Option<&super::cuda::OnDevice>> {
+        if self.on_device.get().is_none() {
+            let tensors = self.slots.iter().map(|(_, var, average)| (var.as_tensor(), [Some(average), None]));
+            let made = super::cuda::OnDevice::of(&tensors.collect::<Vec<_>>())?;
+            return Ok(self.on_device.get_or_init(|| made).as_ref());
+        }
+        Ok(self.on_device.get().and_then(Option::as_ref))
     }
 
     /// Whether a name in an optimiser's state is one of an average's.
@@ -78,20 +90,25 @@ impl Average {
         self.slots.iter().map(|(name, _, average)| Ok((format!("{PREFIX}{name}"), average.copy()?))).collect()
     }
 
-    /// Takes up what [`Average::state`] gave. Fails, changing nothing, where one is missing or of another shape or type.
+    /// Takes up what [`Average::state`] gave, from any device. Fails, changing nothing, where one is missing or of another
+    /// shape or type.
     pub fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         let mut averages = Vec::with_capacity(self.slots.len());
         for (name, _, like) in &self.slots {
             let key = format!("{PREFIX}{name}");
             match state.iter().find(|(name, _)| *name == key) {
                 Some((_, t)) if t.shape() == like.shape() && t.dtype() == like.dtype() => {
-                    averages.push(t.contiguous()?.copy()?);
+                    averages.push(t.to_device(like.device())?.contiguous()?.copy()?);
                 }
                 Some((_, t)) => bail!("{key} is {:?} in the state, not {:?}", t.shape(), like.shape()),
                 None => bail!("the state has no {key}"),
             }
         }
         self.slots.iter_mut().zip(averages).for_each(|(slot, average)| slot.2 = average);
+        #[cfg(feature = "cuda")]
+        {
+            self.on_device = std::cell::OnceCell::new();
+        }
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Adam and AdamW against PyTorch, and their state.
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use train::optim::{Adam, AdamConfig};
 
 use crate::golden::committed;
@@ -56,6 +56,8 @@ fn resumes_exactly() {
         adam.step(&gradients(&straight, &g(i))).unwrap();
     }
     let (steps, state, value) = halfway.unwrap();
+    // From a file they come on the CPU.
+    let state: Vec<_> = state.into_iter().map(|(name, t)| (name, t.to_device(&Device::Cpu).unwrap())).collect();
     let resumed = Var::from_tensor(&value).unwrap();
     let mut adam = Adam::new(vec![("w".into(), resumed.clone())], config).unwrap();
     adam.load_state(steps, &state).unwrap();

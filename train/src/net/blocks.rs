@@ -112,13 +112,16 @@ impl Block {
     /// N x cin x H x W to N x cout x H' x W' in the pass's order, sizes as in the stage table.
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         let (x, w) = (&pass.between(x)?, pass.tensor(&self.weight));
-        let bias = self.bias.as_ref().map(|b| pass.tensor(b));
+        // A batch norm takes the batch's mean away, and a bias with it: the result and all gradients are the same without, its
+        // own is 0, and two passes through memory are saved. The running mean alone knows of it.
+        let taken_away = self.norm.is_some() && pass.momentum.is_some();
+        let bias = self.bias.as_ref().filter(|_| !taken_away).map(|b| pass.tensor(b));
         let mut y = match self.layer.kind {
             Kind::Conv(k) => pass.format.conv2d(x, &w, bias.as_ref(), k / 2)?,
             Kind::Deconv => pass.format.conv_transpose2d(x, &w)?,
         };
         if let Some(norm) = &self.norm {
-            y = norm.forward(&y, pass)?;
+            y = norm.forward(&y, self.bias.as_ref().filter(|_| taken_away), pass)?;
         }
         if self.layer.pool { pass.format.max_pool2x2(&y) } else { Ok(y) }
     }
@@ -145,14 +148,56 @@ impl Norm {
         })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    /// `bias` is what every value of a channel lacks that the running mean is to count.
+    fn forward(&self, x: &Tensor, bias: Option<&Var>, pass: Pass) -> Result<Tensor> {
         let (gamma, beta) = (pass.tensor(&self.gamma), pass.tensor(&self.beta));
         let Some(momentum) = pass.momentum else {
             let (mean, var) = (self.running_mean.as_detached_tensor(), self.running_var.as_detached_tensor());
             return pass.format.batch_norm_eval(x, &gamma, &beta, (&mean, &var), self.eps, true);
         };
         let (y, stats) = pass.format.batch_norm_train(x, &gamma, &beta, self.eps, true)?;
-        stats.enter(&self.running_mean, &self.running_var, momentum)?;
+        let bias = bias.map(|b| b.as_detached_tensor());
+        stats.enter(bias.as_ref(), &self.running_mean, &self.running_var, momentum)?;
         Ok(y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+    use manifests::run::Model;
+
+    use super::*;
+    use crate::net::layers;
+
+    /// Of a norm's layer in training the bias is left out of everything but the running mean.
+    #[test]
+    fn a_bias_before_a_norm_enters_the_running_mean_alone() {
+        let layer =
+            layers(&Model { width: 0.0625, ..Model::default() }).into_iter().find(|l| l.bias && !l.pool).unwrap();
+        let mut params = Params::new(Some(3), DType::F64, &Device::Cpu);
+        let block = Block::new(&mut params, &layer).unwrap();
+        let (bias, norm) = (block.bias.as_ref().unwrap(), block.norm.as_ref().unwrap());
+        let values = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        assert!(values(bias).iter().all(|v| v.abs() > 1e-4), "a bias of nothing shows nothing");
+
+        let x = Tensor::arange(0f64, (2 * layer.cin * 8 * 8) as f64, &Device::Cpu).unwrap();
+        let x = x.sin().unwrap().reshape((2, layer.cin, 8, 8)).unwrap();
+        let biased = ops::conv2d(&x, &block.weight, Some(bias), 1).unwrap();
+        let (expected, stats) = ops::batch_norm_train(&biased, &norm.gamma, &norm.beta, norm.eps, true).unwrap();
+        let [mean, var] =
+            [&norm.running_mean, &norm.running_var].map(|v| Var::from_tensor(&v.copy().unwrap()).unwrap());
+        stats.enter(None, &mean, &var, 0.1).unwrap();
+
+        let (found, tape) = ops::record(|| Ok(vec![block.forward(&x, Pass::train())?])).unwrap();
+        let gradients = tape.backward(&found[0].sqr().unwrap().sum_all().unwrap()).unwrap();
+        let close = |what: &str, a: &Tensor, b: &Tensor| {
+            let off = values(a).iter().zip(values(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(off < 1e-12, "{what} is off by {off:e}");
+        };
+        close("the result", &found[0], &expected);
+        close("the running mean", &norm.running_mean, &mean);
+        close("the running variance", &norm.running_var, &var);
+        assert!(gradients.get(bias).is_none() && gradients.get(&block.weight).is_some());
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 use train::ops;
 
 use crate::memory::{Array, ELEMENTS, close, in_both_orders, random, round, tensor, transposed, values, var};
-use crate::plan::Element;
+use crate::plan::{Element, Pointer};
 use crate::plans_batch_norm::plan::{Norm, enter, forward, gradient_sums, input_gradient, moments};
 use crate::plans_batch_norm::plan_last;
 
@@ -176,8 +176,14 @@ fn evaluation() {
 #[test]
 fn running_statistics() {
     for (element, bound) in [(Element::F32, 1e-6), (Element::F64, 1e-14)] {
-        for (dims, momentum) in [((2, 300, 3, 5), 0.1), ((1, 7, 1, 1), 0.1), ((2, 3, 8, 8), 1.0)] {
+        for (dims, momentum, biased) in [
+            ((2, 300, 3, 5), 0.1, false),
+            ((1, 7, 1, 1), 0.1, true),
+            ((2, 3, 8, 8), 1.0, false),
+            ((2, 300, 3, 5), 0.3, true),
+        ] {
             let c = dims.1;
+            let bias = biased.then(|| random(element, 4, c));
             let x = random(element, 1, dims.0 * c * dims.2 * dims.3);
             let running = [random(element, 2, c), random(element, 3, c).iter().map(|v| v.abs()).collect::<Vec<_>>()];
             let found = in_both_orders(|on| {
@@ -186,14 +192,17 @@ fn running_statistics() {
                 moments(on, element, (dims.0, c, dims.2 * dims.3), x.at(), stats.at()).unwrap();
                 let count = (dims.0 * dims.2 * dims.3) as f64;
                 let unbiased = count / (count.max(2.0) - 1.0);
-                enter(on, element, c, stats.at(), (mean.at(), variance.at()), (momentum, unbiased)).unwrap();
+                let bias = bias.as_ref().map(|v| Array::of(element, v, 1));
+                let given = (stats.at(), bias.as_ref().map_or(Pointer::NULL, Array::at));
+                enter(on, element, c, given, (mean.at(), variance.at()), (momentum, unbiased)).unwrap();
                 vec![mean, variance]
             });
             let one = tensor(&vec![1.0; c], &[c], DType::F64);
             let x = tensor(&x, &[dims.0, c, dims.2, dims.3], DType::F64);
             let (_, stats) = ops::batch_norm_train(&x, &one, &one, EPS, false).unwrap();
             let [mean, variance] = running.each_ref().map(|v| var(v, &[c], DType::F64));
-            stats.enter(&mean, &variance, momentum).unwrap();
+            let bias = bias.as_ref().map(|v| tensor(v, &[c], DType::F64));
+            stats.enter(bias.as_ref(), &mean, &variance, momentum).unwrap();
             for (what, found, expected) in
                 [("running mean", &found[0], &mean), ("running variance", &found[1], &variance)]
             {

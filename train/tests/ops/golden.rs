@@ -95,7 +95,7 @@ fn batch_statistics() {
     let x = |i: usize| &golden[&format!("batch_norm_train.x{i}")];
     let (_, stats) = ops::batch_norm_train(x(0), x(1), x(2), 1e-3, false).unwrap();
     let [mean, var] = [x(1).zeros_like(), x(1).ones_like()].map(|t| Var::from_tensor(&t.unwrap()).unwrap());
-    stats.enter(&mean, &var, 0.1).unwrap();
+    stats.enter(None, &mean, &var, 0.1).unwrap();
     assert!(error(&mean, &golden["batch_norm_train.running_mean"]) < 1e-9);
     assert!(error(&var, &golden["batch_norm_train.running_var"]) < 1e-9);
 }

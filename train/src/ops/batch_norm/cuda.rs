@@ -43,7 +43,13 @@ pub(super) fn moments(format: Format, x: Stored<'_>) -> Result<(CudaStorage, Sha
 }
 
 /// As [`super::BatchStats::enter`].
-pub(super) fn enter(stats: &Tensor, running: (&Var, &Var), momentum: f64, unbiased: f64) -> Result<()> {
+pub(super) fn enter(
+    stats: &Tensor,
+    bias: Option<&Tensor>,
+    running: (&Var, &Var),
+    momentum: f64,
+    unbiased: f64,
+) -> Result<()> {
     let Device::Cuda(device) = stats.device() else { bail!("batch norm: the statistics are not on the GPU") };
     let (channels, to) = (running.0.elem_count(), (pointer(running.0)?, pointer(running.1)?));
     if [running.0.dtype(), running.1.dtype()] != [running.0.dtype(); 2]
@@ -51,8 +57,12 @@ pub(super) fn enter(stats: &Tensor, running: (&Var, &Var), momentum: f64, unbias
     {
         bail!("batch norm: running statistics must be of one type, a value a channel each");
     }
+    if bias.is_some_and(|b| b.dtype() != running.0.dtype() || b.elem_count() != channels || !b.is_contiguous()) {
+        bail!("batch norm: a bias must be of the running statistics' type, a value a channel");
+    }
+    let bias = bias.map_or(Ok(Pointer::NULL), pointer)?;
     let element = element(running.0.dtype())?;
-    plan::enter(&mut Stream::of(device), element, channels, pointer(stats)?, to, (momentum, unbiased))
+    plan::enter(&mut Stream::of(device), element, channels, (pointer(stats)?, bias), to, (momentum, unbiased))
 }
 
 pub(super) fn forward(

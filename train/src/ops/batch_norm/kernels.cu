@@ -159,13 +159,16 @@ __device__ __forceinline__ void moments_of_parts(const T* x, const double* parti
     }
 }
 
-// Running statistics, c values each, move by `momentum` towards the batch's; one thread a channel.
+// Running statistics, c values each, move by `momentum` towards the batch's, the mean towards that with the bias, where there is
+// one; one thread a channel.
 template <class P>
-__device__ __forceinline__ void enter(const double* stats, P* mean, P* var, unsigned c, double momentum, double unbiased) {
+__device__ __forceinline__ void enter(const double* stats, const P* bias, P* mean, P* var, unsigned c, double momentum,
+                                      double unbiased) {
     const unsigned channel = blockIdx.x * THREADS + threadIdx.x;
     if (channel >= c) return;
     const double keep = 1 - momentum;
-    mean[channel] = static_cast<P>(keep * mean[channel] + momentum * stats[channel]);
+    const double batch = stats[channel] + (bias ? double(bias[channel]) : 0);
+    mean[channel] = static_cast<P>(keep * mean[channel] + momentum * batch);
     var[channel] = static_cast<P>(keep * var[channel] + momentum * (stats[c + channel] * unbiased));
 }
 
@@ -357,10 +360,11 @@ OF_TYPES(float, float, f32)
 OF_TYPES(double, double, f64)
 OF_TYPES(bf16, float, bf16)
 
-#define OF_PARAMETERS(P, name)                                                                                       \
-    ENTRY(THREADS) enter_##name(const double* stats, P* mean, P* var, unsigned c, double momentum, double unbiased) { \
-        enter(stats, mean, var, c, momentum, unbiased);                                                              \
-    }                                                                                                                \
+#define OF_PARAMETERS(P, name)                                                                                    \
+    ENTRY(THREADS) enter_##name(const double* stats, const P* bias, P* mean, P* var, unsigned c, double momentum, \
+                                double unbiased) {                                                                \
+        enter(stats, bias, mean, var, c, momentum, unbiased);                                                     \
+    }                                                                                                             \
     EMULATED(enter_##name)
 
 OF_PARAMETERS(float, f32)

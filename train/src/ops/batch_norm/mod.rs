@@ -92,6 +92,9 @@ fn check(op: &str, x: &Tensor, format: Format, by_channel: &[(&str, &Tensor)]) -
     let dims = extents(op, x, format)?;
     for (name, t) in by_channel {
         check_weights(op, x, &[(name, t)])?;
+        if x.dtype() == DType::BF16 && t.dtype() != DType::F32 {
+            bail!("{op}: {name} must be f32 beside images in bf16, not {:?}", t.dtype());
+        }
         if t.dims() != [dims[1]] {
             bail!("{op}: {name} must have the shape [{}], one value a channel of x, not {:?}", dims[1], t.dims());
         }

@@ -90,14 +90,14 @@ pub(crate) fn enter(
     on: &mut impl Machine,
     element: Element,
     channels: usize,
-    stats: Pointer,
+    (stats, bias): (Pointer, Pointer),
     (mean, var): (Pointer, Pointer),
     (momentum, unbiased): (f64, f64),
 ) -> Result<()> {
     if element == Element::Bf16 {
         bail!("batch norm: running statistics are f32 or f64");
     }
-    let mut args: Vec<Arg> = [stats, mean, var].map(Arg::Pointer).into();
+    let mut args: Vec<Arg> = [stats, bias, mean, var].map(Arg::Pointer).into();
     args.extend([Arg::U32(count("channels", channels)?), Arg::F64(momentum), Arg::F64(unbiased)]);
     let blocks = [channels.div_ceil(THREADS) as u32, 1, 1];
     on.launch(Launch {

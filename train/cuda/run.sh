@@ -17,17 +17,28 @@ fi
 if [ -n "$(missing)" ]; then
   printf 'run: not found on this machine: %s\n' "$(missing | tr '\n' ' ')" >&2
   printf 'run: libcuda is part of the driver; the others are in the CUDA toolkit and cuDNN 9, or in the Python packages\n' >&2
-  printf 'run: nvidia-cuda-runtime nvidia-cublas nvidia-curand nvidia-cudnn-cu13 (also installed by PyTorch)\n' >&2
+  printf 'run: nvidia-cublas nvidia-curand nvidia-cuda-nvrtc nvidia-cudnn-cu13 (also installed by PyTorch)\n' >&2
   exit 1
 fi
 
-export CARGO_MANIFEST_DIR=$PWD/crate VITRINE_TRAIN=$PWD/train VITRINE_REQUIRE_GPU=1
+# Runs a part, and goes on where it fails: a GPU is not always at hand.
+failed=()
+part() {
+  printf '\n== %s\n' "$*"
+  "$@" || failed+=("$1")
+}
+
+export CARGO_MANIFEST_DIR=$PWD/repository/train VITRINE_TRAIN=$PWD/train VITRINE_REQUIRE_GPU=1
 case ${1:-} in
   test)
-    ./train doctor
+    part ./train doctor
     # One test after another: what fails is then what it says, and each has the GPU's memory for itself.
-    ./tests/ops --test-threads=1 cuda::
-    ./tests/gpu --test-threads=1 --nocapture
+    part ./tests/ops --test-threads=1 --nocapture cuda::
+    part ./tests/gpu --test-threads=1 --nocapture
+    if [ ${#failed[@]} != 0 ]; then
+      printf 'run: failed: %s\n' "${failed[*]}" >&2
+      exit 1
+    fi
     echo "All device tests passed." ;;
   bench)
     ./benches/gpu

@@ -88,7 +88,9 @@ fn accumulation_clipping_and_averages_are_those_of_the_cpu() {
     assert!(apart(&found, &expected) < 0.05, "{found:?} beside {expected:?}");
 }
 
-/// Issue: bfloat16 follows the loss of `f32` within 2 % over 200 steps at reduced width; TF32, which rounds less, too.
+/// bfloat16 follows the loss curve of `f32` within 2 % over 200 steps at reduced width; TF32, which rounds less, too. The curve
+/// is means over [`WINDOW`] records: a single batch's loss differs by more between two runs in `f32`, whose filters' gradients
+/// cuDNN may add in any order, and Adam's first steps divide by what is nearly nothing.
 #[test]
 fn lower_precisions_follow_f32() {
     if !gpu() {
@@ -99,12 +101,26 @@ fn lower_precisions_follow_f32() {
     let width = ["--set", "model.width=0.125", "--set", "schedule.checkpoint_every=100"];
     f.fit("f32", "cuda:0", &width);
     let expected = f.losses("f32");
-    for precision in ["tf32", "bf16"] {
-        f.fit(precision, "cuda:0", &[&width[..], &["--set", &format!("precision={precision}")]].concat());
-        let off = apart(&f.losses(precision), &expected);
-        println!("{precision}: losses of {} records at most {:.2} % from those of f32", expected.len(), 100.0 * off);
-        assert!(off < 0.02, "{precision} is {off} off: {:?} beside {expected:?}", f.losses(precision));
+    for (name, precision) in [("again", "f32"), ("tf32", "tf32"), ("bf16", "bf16")] {
+        f.fit(name, "cuda:0", &[&width[..], &["--set", &format!("precision={precision}")]].concat());
+        let found = f.losses(name);
+        let (single, off) = (apart(&found, &expected), apart(&means(&found), &means(&expected)));
+        println!(
+            "{name}: from f32 at most {:.2} % over {} records, {:.2} % in means over {WINDOW}",
+            100.0 * single,
+            found.len(),
+            100.0 * off
+        );
+        assert!(off < 0.02, "{name} is {off} off: {found:?} beside {expected:?}");
     }
+}
+
+/// Records that are a point of a curve.
+const WINDOW: usize = 20;
+
+/// Means over [`WINDOW`] records each.
+fn means(losses: &[f64]) -> Vec<f64> {
+    losses.chunks(WINDOW).map(|window| window.iter().sum::<f64>() / window.len() as f64).collect()
 }
 
 #[test]

@@ -89,15 +89,35 @@ pub(crate) struct Key {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Measured {
     pub(crate) algorithm: u32,
+    /// The mathematics that it was measured with, cuDNN's number: the same algorithm may be there with and without tensor
+    /// cores, each with a workspace of its own.
+    pub(crate) math: u32,
     pub(crate) works: bool,
+    /// Whether the same arguments give the same bits: others add in whatever order their blocks end.
+    pub(crate) repeats: bool,
     pub(crate) milliseconds: f32,
     pub(crate) workspace: usize,
 }
 
-/// The fastest algorithm that works within `most` bytes. Of equal ones the first, so that it is cuDNN's order that counts.
-pub(crate) fn fastest(measured: &[Measured], most: usize) -> Option<Measured> {
-    let fits = measured.iter().filter(|m| m.works && m.workspace <= most && m.milliseconds >= 0.0);
-    fits.copied().min_by(|a, b| a.milliseconds.total_cmp(&b.milliseconds))
+/// The algorithms that work within `most` bytes, the fastest first; equal ones in cuDNN's order.
+///
+/// What images come from, in training and in evaluation, repeats its bits wherever cuDNN can: a network that is applied twice
+/// to a photograph answers once. Gradients of filters are taken by whatever is fastest, as PyTorch does.
+pub(crate) fn ranked(pass: Pass, measured: &[Measured], most: usize) -> Vec<Measured> {
+    let fits = |m: &&Measured| m.works && m.workspace <= most && m.milliseconds >= 0.0;
+    let mut all: Vec<Measured> = measured.iter().filter(fits).copied().collect();
+    all.sort_by(|a, b| {
+        let loose = |m: &Measured| pass != Pass::Filters && !m.repeats;
+        loose(a).cmp(&loose(b)).then(a.milliseconds.total_cmp(&b.milliseconds))
+    });
+    all
+}
+
+/// Whether a status of cuDNN says that it does not do what it was asked, and has done nothing: 2000 and above for parameters
+/// that it does not take (among them a workspace too small for an algorithm's variant), 3000 and above for what it does not
+/// support. Since cuDNN 9 the digits after the first name the reason.
+pub(crate) fn is_refusal(status: u32) -> bool {
+    (2000..4000).contains(&status)
 }
 
 #[cfg(test)]
@@ -152,12 +172,33 @@ mod tests {
     }
 
     #[test]
-    fn the_fastest_that_fits_is_taken() {
-        let of = |algorithm, milliseconds, workspace| Measured { algorithm, works: true, milliseconds, workspace };
+    fn the_fastest_that_fits_comes_first() {
+        let of = |algorithm, milliseconds, workspace| Measured {
+            algorithm,
+            math: 0,
+            works: true,
+            repeats: true,
+            milliseconds,
+            workspace,
+        };
         let broken = Measured { works: false, ..of(9, 0.1, 0) };
         let all = [broken, of(1, 3.0, 10), of(2, 1.0, 1000), of(3, 2.0, 100), of(4, 2.0, 100), of(5, -1.0, 0)];
-        assert_eq!(fastest(&all, 999).map(|m| m.algorithm), Some(3));
-        assert_eq!(fastest(&all, 1000).map(|m| m.algorithm), Some(2));
-        assert_eq!(fastest(&all[..1], 1000), None);
+        let in_order = |pass, all: &[Measured], most| -> Vec<u32> {
+            ranked(pass, all, most).iter().map(|m| m.algorithm).collect()
+        };
+        assert_eq!(in_order(Pass::Forward, &all, 999), [3, 4, 1]);
+        assert_eq!(in_order(Pass::Forward, &all, 1000), [2, 3, 4, 1]);
+        assert!(in_order(Pass::Forward, &all[..1], 1000).is_empty());
+        // One that does not repeat its bits comes last for images, whatever it takes.
+        let loose = Measured { repeats: false, ..of(7, 0.5, 0) };
+        let all = [loose, of(1, 3.0, 10)];
+        assert_eq!([Pass::Forward, Pass::Image].map(|pass| in_order(pass, &all, 99)), [[1, 7]; 2]);
+        assert_eq!(in_order(Pass::Filters, &all, 99), [7, 1]);
+    }
+
+    #[test]
+    fn refusals_have_many_numbers() {
+        assert!([2000, 2003, 3000, 3001, 3013].into_iter().all(is_refusal));
+        assert!(![0, 1001, 4000, 5000].into_iter().any(is_refusal));
     }
 }

@@ -1,14 +1,13 @@
 //! Convolutions on tensors.
 
-use candle_core::backend::{BackendDevice, BackendStorage};
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::{DevicePtr, DevicePtrMut};
 use candle_core::{CudaStorage, DType, Layout, Result, Shape};
 
 use super::convolution::{Extents, Key, Math, Pass};
-use super::cudnn::Addresses;
+use super::cudnn::{Addresses, Outcome};
 use super::{Element, input, state, stored};
-use crate::ops::Format;
+use crate::ops::{Format, reorder};
 
 /// A tensor's storage and layout.
 type Stored<'a> = (&'a CudaStorage, &'a Layout);
@@ -34,6 +33,10 @@ pub(crate) fn convolve<T: Element>(
     first: Stored<'_>,
     second: Stored<'_>,
 ) -> Result<(CudaStorage, Shape)> {
+    if extents.format == Format::ChannelsLast && T::DTYPE == DType::F64 {
+        // cuDNN's tables have no such convolution.
+        return channels_first::<T>(pass, extents, first, second);
+    }
     let (device, dims) = (&first.0.device, extents.written(pass));
     let values: usize = dims.iter().product();
     if values == 0 || extents.n == 0 {
@@ -43,7 +46,7 @@ pub(crate) fn convolve<T: Element>(
     let mut out = unsafe { device.alloc::<T>(values) }?;
     let (state, stream) = (state::of(device)?, device.cuda_stream());
     let key = Key { pass, extents, math: math::<T>(&state) };
-    let done = {
+    let outcome = {
         let (first, second) = (input::<T>(first.0, first.1)?, input::<T>(second.0, second.1)?);
         let ((first, _a), (second, _b), (written, _c)) =
             (first.device_ptr(&stream), second.device_ptr(&stream), out.device_ptr_mut(&stream));
@@ -55,10 +58,12 @@ pub(crate) fn convolve<T: Element>(
         // SAFETY: `input` gives contiguous tensors of type T, whose extents the operation has checked.
         state.convolutions(|convolutions| unsafe { convolutions.run(key, at) })?
     };
-    match extents.format {
-        _ if done => Ok(stored(out, device, dims.to_vec())),
-        Format::ChannelsFirst => candle_core::bail!("cuDNN has no algorithm for {key:?}"),
-        Format::ChannelsLast => channels_first::<T>(pass, extents, first, second),
+    match (outcome, extents.format) {
+        (Outcome::Done, _) => Ok(stored(out, device, dims.to_vec())),
+        (Outcome::Refused(status), Format::ChannelsFirst) => {
+            candle_core::bail!("cuDNN has no algorithm for {key:?} (its status: {status})")
+        }
+        (Outcome::Refused(_), Format::ChannelsLast) => channels_first::<T>(pass, extents, first, second),
     }
 }
 
@@ -69,21 +74,12 @@ fn channels_first<T: Element>(
     first: Stored<'_>,
     second: Stored<'_>,
 ) -> Result<(CudaStorage, Shape)> {
-    let [first, second] = [first, second].map(|from| permuted(from, [0, 3, 1, 2]));
+    let [first, second] = [first, second].map(|of| reorder::to_first_on_gpu(of, T::DTYPE));
     let ((first, a), (second, b)) = (first?, second?);
+    let (a, b) = (Layout::contiguous(a), Layout::contiguous(b));
     let extents = Extents { format: Format::ChannelsFirst, ..extents };
     let (out, shape) = convolve::<T>(pass, extents, (&first, &a), (&second, &b))?;
-    let (out, layout) = permuted((&out, &Layout::contiguous(shape)), [0, 2, 3, 1])?;
-    Ok((out, layout.shape().clone()))
-}
-
-/// A copy whose dimensions are in another order.
-fn permuted((from, layout): Stored<'_>, order: [usize; 4]) -> Result<(CudaStorage, Layout)> {
-    let permuted = layout.permute(&order)?;
-    // SAFETY: the copy writes every value.
-    let mut copy = unsafe { from.device.alloc_uninit(permuted.shape(), from.dtype()) }?;
-    from.copy_strided_src(&mut copy, 0, &permuted)?;
-    Ok((copy, Layout::contiguous(permuted.shape())))
+    reorder::to_last_on_gpu((&out, &Layout::contiguous(shape)), T::DTYPE)
 }
 
 /// Adds a bias to every channel of an image.

@@ -13,8 +13,11 @@ const OLDEST: (i32, i32) = (8, 0);
 pub(crate) fn open(ordinal: usize) -> Result<Device, String> {
     let count = count()?;
     if ordinal >= count {
-        let there =
-            if count == 0 { "there is no GPU".to_owned() } else { format!("there is cuda:0 to cuda:{}", count - 1) };
+        let there = match count {
+            0 => "there is no GPU".to_owned(),
+            1 => "there is cuda:0 alone".to_owned(),
+            _ => format!("there is cuda:0 to cuda:{}", count - 1),
+        };
         return Err(format!("{there}; CUDA_VISIBLE_DEVICES can hide GPUs"));
     }
     let device = CudaDevice::new_with_stream(ordinal).map_err(|e| first_line(&e.to_string()))?;

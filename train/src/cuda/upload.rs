@@ -22,7 +22,9 @@ pub(crate) struct Upload {
 struct Place {
     pinned: PinnedHostSlice<f32>,
     staged: CudaSlice<f32>,
-    /// When the main stream had taken the last tensor out.
+    /// When the last tensor had left the pinned memory.
+    left: Option<CudaEvent>,
+    /// When the main stream had taken it out of the staged.
     taken: Option<CudaEvent>,
 }
 
@@ -70,7 +72,10 @@ impl Upload {
         if let Some(taken) = &place.taken {
             self.stream.wait(taken).map_err(wrap)?;
         }
-        // Waits until the copy before has read the memory, which it did a step ago.
+        if let Some(left) = &place.left {
+            // A step ago, as a rule. (`as_mut_slice` waits for nothing: the device's events are not tracked, see open.rs.)
+            left.synchronize().map_err(wrap)?;
+        }
         place.pinned.as_mut_slice().map_err(wrap)?[..values.len()].copy_from_slice(values);
         self.stream.memcpy_htod(&place.pinned, &mut place.staged).map_err(wrap)?;
         let arrived = self.stream.record_event(None).map_err(wrap)?;
@@ -78,6 +83,7 @@ impl Upload {
         // SAFETY: the copy writes every value.
         let mut out = unsafe { self.device.alloc::<f32>(values.len()) }?;
         main.memcpy_dtod(&place.staged.slice(..values.len()), &mut out).map_err(wrap)?;
+        place.left = Some(arrived);
         place.taken = Some(main.record_event(None).map_err(wrap)?);
         let storage = Storage::Cuda(CudaStorage::wrap_cuda_slice(out, self.device.clone()));
         Ok(Tensor::from_storage(storage, t.shape().clone(), BackpropOp::none(), false))
@@ -92,6 +98,14 @@ impl Upload {
                 self.stream.alloc::<f32>(values).map_err(wrap)?,
             )
         };
-        Ok(Place { pinned, staged, taken: None })
+        Ok(Place { pinned, staged, left: None, taken: None })
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // Memory that a copy still reads must not be given back. Errors have nobody to go to.
+        _ = self.stream.synchronize();
+        _ = self.device.cuda_stream().synchronize();
     }
 }

@@ -11,9 +11,8 @@ struct Library {
 }
 
 /// What a build with CUDA 13 asks for when it starts.
-const LIBRARIES: [Library; 5] = [
+const LIBRARIES: [Library; 4] = [
     Library { file: "libcuda.so.1", of: "the NVIDIA driver" },
-    Library { file: "libcudart.so.13", of: "CUDA 13, or the Python package nvidia-cuda-runtime" },
     Library { file: "libcublas.so.13", of: "CUDA 13, or the Python package nvidia-cublas" },
     Library { file: "libcurand.so.10", of: "CUDA 13, or the Python package nvidia-curand" },
     Library { file: "libcudnn.so.9", of: "cuDNN 9, or the Python package nvidia-cudnn-cu13" },
@@ -120,11 +119,11 @@ mod tests {
         write("proc/driver/nvidia/version", version);
         write("usr/lib/x86_64-linux-gnu/libcuda.so.1", "");
         write("etc/ld.so.conf.d/cuda.conf", "# CUDA\n/usr/local/cuda/lib64\n");
-        for file in ["libcudart.so.13", "libcublas.so.13", "libcurand.so.10"] {
+        for file in ["libcublas.so.13", "libcurand.so.10"] {
             write(&format!("usr/local/cuda/lib64/{file}"), "");
         }
         let found = lines(root.path(), None);
-        assert!(found[0].starts_with("driver 580.65.06; found libcuda.so.1, libcudart.so.13"), "{found:?}");
+        assert!(found[0].starts_with("driver 580.65.06; found libcuda.so.1, libcublas.so.13"), "{found:?}");
         assert!(found.len() == 2 && found[1].contains("libcudnn.so.9 is missing: it is part of cuDNN 9"), "{found:?}");
         write("wheels/libcudnn.so.9", "");
         let search = format!(":{}", root.path().join("wheels").display());

@@ -29,7 +29,7 @@ mod plain;
 mod pointwise;
 mod product;
 mod real;
-mod reorder;
+pub(crate) mod reorder;
 mod scalar;
 mod scratch;
 mod simd;

@@ -129,9 +129,18 @@ fn reordering() {
     let pairs =
         ELEMENTS.map(|e| (e, e)).into_iter().chain([(Element::F32, Element::Bf16), (Element::Bf16, Element::F32)]);
     for (from, to) in pairs {
-        for (matrices, rows, columns) in
-            [(1, 1, 1), (2, 3, 5), (3, 32, 32), (1, 33, 70), (5, 64, 9), (2, 1, 40), (4, 40, 1)]
-        {
+        for (matrices, rows, columns) in [
+            (1, 1, 1),
+            (2, 3, 5),
+            (3, 32, 32),
+            (1, 33, 70),
+            (5, 64, 9),
+            (2, 1, 40),
+            (4, 40, 1),
+            (70, 3, 7),
+            (2, 17, 300),
+            (2, 16, 300),
+        ] {
             let x = hostile(from, 6, matrices * rows * columns);
             let found = in_both_orders(|on| {
                 let (x, y) = (Array::of(from, &x, 1), Array::poisoned(to, x.len(), 1));

@@ -5,7 +5,7 @@ use train::ops::Format;
 
 use crate::support::{device, error, on_gpu, random, rounding, run};
 
-on_gpu!(convolutions, convolutions_with_a_bias, transposed_convolutions, norms, pools, halves);
+on_gpu!(convolutions, convolutions_with_a_bias, transposed_convolutions, norms, pools, halves, again_and_again);
 
 const FIRST: Format = Format::ChannelsFirst;
 const LAST: Format = Format::ChannelsLast;
@@ -108,7 +108,33 @@ fn halves() {
             assert!(off < 2e-2, "bf16 is off by {off:e}");
         }
     };
+    let bias = single(5, &[24]);
     halved(&x, &f, &|format, x, f| format.conv2d(x, f, None, 1));
+    halved(&x, &f, &|format, x, f| format.conv2d(x, f, Some(&bias), 1));
+    halved(&x, &bias, &|format, x, bias| format.conv2d(x, &f, Some(bias), 1));
     halved(&x, &v, &|format, x, v| format.conv_transpose2d(x, v));
     halved(&x, &gamma, &|format, x, gamma| Ok(format.batch_norm_train(x, gamma, gamma, 1e-3, true)?.0));
+}
+
+/// A GPU takes the algorithm that is thought the fastest at first, and that which was measured later.
+#[test]
+fn again_and_again() {
+    let (x, f, v) = (random(1, &[2, 16, 9, 13]), random(2, &[24, 16, 5, 5]), random(3, &[16, 8, 4, 4]));
+    let [x, f, v] = [x, f, v].map(|t| t.to_dtype(DType::F32).unwrap());
+    let conv2d = |format: Format, x: &Tensor, f: &Tensor| format.conv2d(x, f, None, 2);
+    let conv_transpose2d = |format: Format, x: &Tensor, v: &Tensor| format.conv_transpose2d(x, v);
+    let repeated = |name: &str, w: &Tensor, op: &dyn Fn(Format, &Tensor, &Tensor) -> Result<Tensor>| {
+        for format in [FIRST, LAST] {
+            let op = |x: &Tensor, w: &Tensor| format.to_image(&op(format, &format.of_image(x)?, w)?);
+            let first = run(&x, w, op);
+            for time in 2..8 {
+                for (found, expected) in run(&x, w, op).iter().zip(&first) {
+                    let off = error(found, expected);
+                    assert!(off < apart(), "{name} in {format:?} for the {time}th time is off by {off:e}");
+                }
+            }
+        }
+    };
+    repeated("conv2d", &f, &conv2d);
+    repeated("conv_transpose2d", &v, &conv_transpose2d);
 }

@@ -21,6 +21,18 @@ pub(crate) fn to_first(x: &Tensor, to: DType) -> Result<Tensor> {
     Reorder { last: false, to }.apply(x)
 }
 
+/// [`to_first`] of a contiguous tensor's storage.
+#[cfg(feature = "cuda")]
+pub(crate) fn to_first_on_gpu(x: (&CudaStorage, &Layout), to: DType) -> Result<(CudaStorage, Shape)> {
+    cuda::reorder(Reorder { last: false, to }, x)
+}
+
+/// [`to_last`] likewise.
+#[cfg(feature = "cuda")]
+pub(crate) fn to_last_on_gpu(x: (&CudaStorage, &Layout), to: DType) -> Result<(CudaStorage, Shape)> {
+    cuda::reorder(Reorder { last: true, to }, x)
+}
+
 #[derive(Clone, Copy)]
 struct Reorder {
     /// Whether channels go to the end, or come from there.

@@ -7,6 +7,8 @@ use crate::cuda::plan::{Arg, Element, Launch, Machine, Pointer, count};
 /// Threads of a block, and the side of the square that it transposes.
 const THREADS: u32 = 256;
 const SIDE: usize = 32;
+/// Rows or columns up to which a matrix is narrow: half a square would be empty.
+const NARROW: usize = SIDE / 2;
 
 /// Transposes `matrices` matrices of `rows` x `columns`, from one type to another.
 pub(crate) fn transpose(
@@ -19,15 +21,22 @@ pub(crate) fn transpose(
     if matrices * rows * columns == 0 {
         return Ok(());
     }
+    let narrow = rows.min(columns) <= NARROW;
     let (kernel, element) = match (from, to) {
-        (a, b) if a == b => ("transpose", a),
-        (Element::F32, Element::Bf16) => ("transpose_f32_to", Element::Bf16),
-        (Element::Bf16, Element::F32) => ("transpose_bf16_to", Element::F32),
+        (a, b) if a == b => (if narrow { "narrow" } else { "transpose" }, a),
+        (Element::F32, Element::Bf16) => (if narrow { "narrow_f32_to" } else { "transpose_f32_to" }, to),
+        (Element::Bf16, Element::F32) => (if narrow { "narrow_bf16_to" } else { "transpose_bf16_to" }, to),
         _ => bail!("reorder: {from:?} does not become {to:?}"),
     };
-    let (down, across) = (rows.div_ceil(SIDE), columns.div_ceil(SIDE));
-    let blocks = [count("squares", matrices * down * across)?, 1, 1];
-    let sizes = [count("rows", rows)?, count("columns", columns)?, down as u32, across as u32, 0];
+    let (r, c) = (count("rows", rows)?, count("columns", columns)?);
+    let (blocks, sizes) = if narrow {
+        let threads = count("lines", matrices * rows.max(columns))?;
+        (threads.div_ceil(THREADS), [count("matrices", matrices)?, r, c, 0, 0])
+    } else {
+        let (down, across) = (rows.div_ceil(SIDE), columns.div_ceil(SIDE));
+        (count("squares", matrices * down * across)?, [r, c, down as u32, across as u32, 0])
+    };
     let args = vec![Arg::Pointer(x), Arg::Pointer(y), Arg::Sizes(sizes)];
-    on.launch(Launch { module: "reorder", kernel, element: Some(element), blocks, threads: THREADS, args })
+    let (element, blocks) = (Some(element), [blocks, 1, 1]);
+    on.launch(Launch { module: "reorder", kernel, element, blocks, threads: THREADS, args })
 }

@@ -72,6 +72,8 @@ impl Operator {
             progress.prompt(prompt);
             return stop.check();
         };
+        // Enter that was pressed before anybody could read the prompt answers nothing. What comes in a pipe was written ahead.
+        while std::io::stdin().is_terminal() && answers.try_recv().is_ok() {}
         progress.prompt(&format!("{prompt}  [Enter when done, Ctrl-C to stop here]"));
         let board = progress.board();
         if let Some(board) = board {

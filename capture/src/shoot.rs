@@ -139,6 +139,8 @@ pub(crate) fn run_watched(job: &Job, stop: &Stop, board: Option<Arc<Board>>) -> 
         store::tidy(&folder.root);
     }
     progress.end(&summary);
+    let left = || Error::Failed("some shots could not be stored".into());
+    let ended = ended.and_then(|()| if summary.complete { Ok(()) } else { Err(left()) });
     ended.map_err(|e| and_how_to_continue(e, &summary))
 }
 
@@ -222,6 +224,10 @@ impl Shooter<'_> {
             self.confirm(operator, &format!("{e}. The session goes on when that is done."))?;
             // Another card, another battery: what was known over the connection may not hold any more.
             self.tether.reopen(&e, self.progress, self.stop)?;
+            // The error may have been of the shot before, whose photograph came in while this one was taken.
+            if journal.is_done(&shot.key) {
+                return Ok(());
+            }
         }
     }
 

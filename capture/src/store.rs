@@ -9,7 +9,7 @@ use std::{
 };
 
 use manifests::{Digest, RelPath, session::ShotFile};
-use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
+use rustix::fs::{Advice, AtFlags, CWD, RenameFlags, fadvise, linkat, renameat_with, unlinkat};
 
 use crate::camera::CardFile;
 
@@ -35,8 +35,12 @@ pub(crate) enum Error {
 /// Where a download may be written: a fresh name in the session's folder.
 ///
 /// # Errors
-/// [`Error::Disk`].
+/// [`Error::Disk`]; [`Error::Damaged`] where the file's name would lead elsewhere.
 pub(crate) fn incoming(root: &Path, file: &CardFile) -> Result<PathBuf, Error> {
+    // It comes from a device, and becomes a path here.
+    if Path::new(&file.name).file_name() != Some(file.name.as_ref()) {
+        return Err(Error::Damaged(format!("the camera calls a file {:?}, which is no file's name", file.name)));
+    }
     let folder = root.join(INCOMING);
     fs::create_dir_all(&folder).map_err(disk(&folder))?;
     let path = folder.join(&file.name);
@@ -106,16 +110,20 @@ fn place(root: &Path, from: &Path, stem: &str, extension: &str, blake3: Digest) 
         let to = relative.under(root);
         let folder = to.parent().unwrap_or(root);
         fs::create_dir_all(folder).map_err(disk(folder))?;
-        match renameat_with(CWD, from, CWD, &to, RenameFlags::NOREPLACE) {
+        // The name, and the folders above it that this shot may have been the first to need.
+        let sync = || -> Result<(), Error> {
+            let parents = folder.ancestors().take_while(|p| p.starts_with(root));
+            parents.into_iter().try_for_each(|parent| manifests::io::sync_folder(parent).map_err(disk(parent)))
+        };
+        match move_new(from, &to) {
             Ok(()) => {
-                // The name, and the folders above it that this shot may have been the first to need.
-                for parent in folder.ancestors().take_while(|p| p.starts_with(root)) {
-                    manifests::io::sync_folder(parent).map_err(disk(parent))?;
-                }
+                sync()?;
                 return Ok(relative);
             }
             Err(rustix::io::Errno::EXIST) => {
                 if Digest::of_file(&to).map_err(disk(&to))? == blake3 {
+                    // Whoever was killed after moving it may not have got to this.
+                    sync()?;
                     fs::remove_file(from).map_err(disk(from))?;
                     return Ok(relative);
                 }
@@ -123,6 +131,19 @@ fn place(root: &Path, from: &Path, stem: &str, extension: &str, blake3: Digest) 
             }
             Err(e) => return Err(disk(&to)(e.into())),
         }
+    }
+}
+
+/// Gives a file another name, which nothing has yet. Where the file system cannot do that in one go (NFS), the file has both
+/// names for a moment.
+fn move_new(from: &Path, to: &Path) -> rustix::io::Result<()> {
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            linkat(CWD, from, CWD, to, AtFlags::empty())?;
+            unlinkat(CWD, from, AtFlags::empty())
+        }
+        done => done,
     }
 }
 

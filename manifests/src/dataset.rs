@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Manifest, RelPath, Seed, Size, recipe::Recipe};
+use crate::{CheckError, Digest, Manifest, RelPath, Seed, Size, recipe::Recipe};
 
 /// File name of [`Dataset`] in a data set's folder.
 pub const DATASET_FILE: &str = "dataset.yaml";
@@ -32,6 +32,10 @@ pub struct Dataset {
 impl Manifest for Dataset {
     const KIND: &'static str = "data set";
     const VERSION: u32 = 1;
+
+    fn check(&self) -> Result<(), CheckError> {
+        self.recipe.check().map_err(|e| CheckError::new(format!("recipe.{}", e.path), e.message))
+    }
 }
 
 /// A photograph that samples are made from.

@@ -101,7 +101,6 @@ impl<T: Serialize> LogWriter<T> {
     /// [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         let open = || -> std::io::Result<(File, u64)> {
-            let new = !path.exists();
             let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
             let len = file.metadata()?.len();
             let end = end_of_last_line(&mut file, len)?;
@@ -110,10 +109,9 @@ impl<T: Serialize> LogWriter<T> {
                 file.sync_all()?;
             }
             file.seek(SeekFrom::Start(end))?;
-            if new {
-                let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                crate::io::sync_folder(folder)?;
-            }
+            // Also of a log that was there: whoever created it may have been killed before this.
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            crate::io::sync_folder(folder)?;
             Ok((file, end))
         };
         let (file, end) = open().map_err(Error::io(path, "open"))?;
@@ -149,8 +147,9 @@ impl<T: Serialize> LogWriter<T> {
                 Ok(())
             }
             Err(e) => {
-                // Best effort: a torn line that stays is dropped by the next reader anyway.
-                let _ = self.file.set_len(self.end).and_then(|()| self.file.seek(SeekFrom::Start(self.end)));
+                // Best effort: a torn line that stays is dropped by the next reader anyway, or overwritten by the next row.
+                let _ = self.file.set_len(self.end);
+                let _ = self.file.seek(SeekFrom::Start(self.end));
                 Err(Error::io(&self.path, "append to")(e))
             }
         }

@@ -209,6 +209,9 @@ pub enum Unreadable {
     Skip,
 }
 
+/// Pixels of a reduced photograph at most.
+const MOST_PIXELS: f64 = 1e8;
+
 impl Manifest for Recipe {
     const KIND: &'static str = "recipe";
     const VERSION: u32 = 1;
@@ -220,6 +223,15 @@ impl Manifest for Recipe {
         }
         if self.sizes.is_empty() {
             return fail("sizes".into(), "lists no size");
+        }
+        let zoom = self.mix.zoom.map_or(1.0, |zoom| zoom.high);
+        for (i, size) in self.sizes.iter().enumerate() {
+            if f64::from(size.height) * f64::from(size.width) * zoom * zoom > MOST_PIXELS {
+                return fail(
+                    format!("sizes[{i}]"),
+                    "makes pictures of more than 100 million pixels (times `zoom` squared)",
+                );
+            }
         }
         let s = &self.splits;
         if (s.train.get() + s.validation.get() + s.test.get() - 1.0).abs() > 1e-9 {

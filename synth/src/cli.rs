@@ -57,7 +57,8 @@ enum Command {
         /// Replaces the recipe's number of samples.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         count: Option<u64>,
-        /// Make one part of n: `i/n` from 0/n to n-1/n, `slurm` in an array job, `kubernetes/n` in an indexed job.
+        /// Make one part of n: `i/n` from 0/n to n-1/n; `slurm` in an array job that is the whole data set, `slurm/n` where some of
+        /// its tasks are submitted again (task i is i/n); `kubernetes/n` in an indexed job.
         #[arg(long, value_name = "I/N", value_parser = parse_shard)]
         shard: Option<Shard>,
         /// Keep reduced photographs in this folder and take them from there: what was read once, for this or another
@@ -151,8 +152,9 @@ fn parse_shard(text: &str) -> Result<Shard, String> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     crate::memory::keep_buffers();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn")))
         .with_writer(std::io::stderr)
         .init();
     console::ended(match run(cli.command) {

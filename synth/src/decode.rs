@@ -75,8 +75,8 @@ pub(crate) fn decode_for(bytes: &[u8], enough: impl Fn(usize, usize) -> bool) ->
     };
     picture.apply_orientation(orientation);
     let (h, w) = (picture.height() as usize, picture.width() as usize);
-    // Orientation turns both or neither.
-    let turned = (h < w) != (height < width);
+    use image::metadata::Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    let turned = matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH);
     let size = if turned { Size { height: width, width: height } } else { Size { height, width } };
     Ok(Decoded { picture: Rgb8 { height: h, width: w, data: rgb_bytes(picture) }, size })
 }

@@ -26,6 +26,9 @@ const GREY: usize = 16;
 const MAX_BITS: u32 = 8;
 /// Mean difference in levels up to which two pictures are the same one. SIR2's hidden duplicates differ by less than 1.
 const MAX_LEVELS: f64 = 3.0;
+/// Correlation of the grey values from which two pictures are the same one. A few levels' difference says nothing of mostly black
+/// ones, as reflections before black paper are: two lamps at different places are 2 levels apart, and do not correlate.
+const LEAST_CORRELATION: f64 = 0.95;
 /// Pictures with a smaller standard deviation, in levels, are too plain to be told apart: they resemble nothing.
 const LEAST_CONTRAST: f64 = 6.0;
 
@@ -75,7 +78,19 @@ impl Fingerprint {
         }
         let sum: u32 = self.grey.iter().zip(&other.grey).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
         let mean = f64::from(sum) / self.grey.len() as f64;
-        (mean <= MAX_LEVELS).then_some(mean)
+        (mean <= MAX_LEVELS && self.correlation(other) >= LEAST_CORRELATION).then_some(mean)
+    }
+
+    /// Pearson's, of the grey values; neither picture is plain.
+    fn correlation(&self, other: &Self) -> f64 {
+        let mean = |grey: &[u8]| grey.iter().map(|v| f64::from(*v)).sum::<f64>() / grey.len() as f64;
+        let (mean_a, mean_b) = (mean(&self.grey), mean(&other.grey));
+        let (mut both, mut of_a, mut of_b) = (0.0, 0.0, 0.0);
+        for (a, b) in self.grey.iter().zip(&other.grey) {
+            let (a, b) = (f64::from(*a) - mean_a, f64::from(*b) - mean_b);
+            (both, of_a, of_b) = (both + a * b, of_a + a * a, of_b + b * b);
+        }
+        both / (of_a * of_b).sqrt()
     }
 }
 
@@ -170,5 +185,22 @@ mod tests {
         let found: Vec<_> = pairs(&prints, |_, _| true).into_iter().map(|(i, j, _)| (i, j)).collect();
         assert_eq!(found, [(4, 30), (9, 31)]);
         assert_eq!(pairs(&prints, |_, j| j == 31).len(), 1);
+    }
+
+    /// Reflections before black paper: dark but for a lamp, wherever it is.
+    #[test]
+    fn dark_pictures_are_told_apart_by_what_shines() {
+        let lamp = |row: usize, column: usize, brightness: u8| {
+            let mut picture = Rgb8::black(96, 160);
+            for y in row..row + 12 {
+                picture.data[(y * 160 + column) * 3..][..20 * 3].fill(brightness);
+            }
+            picture
+        };
+        let pictures = [lamp(10, 10, 250), lamp(10, 80, 250), lamp(60, 40, 250), lamp(10, 10, 240)];
+        let prints: Vec<_> = pictures.iter().map(|p| Fingerprint::of(p).unwrap()).collect();
+        assert!(prints.iter().all(Option::is_some), "too plain to show anything");
+        let found: Vec<_> = pairs(&prints, |_, _| true).into_iter().map(|(i, j, _)| (i, j)).collect();
+        assert_eq!(found, [(0, 3)]);
     }
 }

@@ -52,4 +52,4 @@ pub use progress::Progress;
 
 /// Version of the mixing arithmetic. It changes whenever the same recipe, sources and index would
 /// give other bytes: another decoder, filter, generator, encoder or order of draws.
-pub const ARITHMETIC: u32 = 3;
+pub const ARITHMETIC: u32 = 4;

@@ -100,7 +100,7 @@ impl Mixer {
             notes.push(format!("{enlarged} photographs are smaller than the largest sample and were enlarged"));
         }
         let (mut behind, mut before) = (behind.0, before.0);
-        let joined = join_duplicates(opened, &mut behind, &mut before);
+        let joined = join_duplicates(&mut behind, &mut before);
         if joined > 0 {
             notes.push(format!("{joined} photographs show the same picture as another and share its split"));
         }
@@ -150,8 +150,8 @@ impl Mixer {
         all.into_iter().filter(|s| self.by_split[*s as usize].iter().all(|sources| !sources.is_empty()))
     }
 
-    /// Split and size of sample `index`, without mixing it. Where the recipe has limits that its numbers break, those drawn
-    /// in their place may have made it portrait instead of landscape.
+    /// Split and size of sample `index`, without mixing it. Where limits reject its pair of photographs, the next pair may
+    /// make it portrait instead of landscape.
     pub fn outline(&self, index: u64) -> (Split, Size) {
         let (split, drawn) = self.draw(index);
         let at = drawn.size as usize;

@@ -17,7 +17,6 @@ use crate::{
     mix::Model,
     pixels::Rgb8,
     progress::Progress,
-    recipe::{Layer, Opened},
     reduce::{cover, oriented, resize},
     source::Listed,
     store::{Kept, Store},
@@ -32,13 +31,9 @@ pub(crate) struct Read {
     print: Option<Fingerprint>,
 }
 
-/// Gives photographs of one picture one scene, that of the first; gives how many had another. Only in folders: a
-/// session says itself what its scenes are.
-pub(crate) fn join_duplicates(opened: &Opened, behind: &mut [Read], before: &mut [Read]) -> usize {
-    let in_folder = |layer: Layer, read: &Read| opened.sources(layer)[read.image.source as usize].session.is_none();
-    let first = behind.iter().map(|r| r.print.clone().filter(|_| in_folder(Layer::Background, r)));
-    let second = before.iter().map(|r| r.print.clone().filter(|_| in_folder(Layer::Reflection, r)));
-    let prints: Vec<Option<Fingerprint>> = first.chain(second).collect();
+/// Gives photographs of one picture one scene, that of the first; gives how many had another.
+pub(crate) fn join_duplicates(behind: &mut [Read], before: &mut [Read]) -> usize {
+    let prints: Vec<Option<Fingerprint>> = behind.iter().chain(&*before).map(|r| r.print.clone()).collect();
     let mut images: Vec<&mut SourceImage> = behind.iter_mut().chain(before).map(|r| &mut r.image).collect();
     let mut joined = 0;
     for (i, j, _) in duplicates::pairs(&prints, |_, _| true) {

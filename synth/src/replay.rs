@@ -34,13 +34,13 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
         return Err(Error::BadInput(message));
     }
     let sample = line(dir, index)?;
-    if let Some(which) = beyond(&sample.drawn) {
+    let model = Model::of(&dataset.recipe);
+    if let Some(which) = beyond(&sample.drawn, &model) {
         let file = dir.join(SAMPLES_FILE);
         let message =
             format!("{}:{}: {which} is beyond what any recipe draws; the file was edited", file.display(), index + 1);
         return Err(Error::Damaged(message));
     }
-    let model = Model::of(&dataset.recipe);
     let root = Origin::root(dir, root)?;
     let read = |layer: Layer, images: &[SourceImage], at: u32| -> Result<Rgb8, Error> {
         let image = images.get(at as usize).ok_or_else(|| missing(dir, index, "a source", at))?;
@@ -74,7 +74,8 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
 }
 
 /// A number that no recipe draws, and that would take all memory or time: lines may come from anybody.
-fn beyond(drawn: &Drawn) -> Option<&'static str> {
+fn beyond(drawn: &Drawn, model: &Model) -> Option<&'static str> {
+    let framed = [&drawn.background_window, &drawn.reflection_window].map(Option::is_some);
     let windows = drawn.background_window.iter().chain(&drawn.reflection_window);
     if drawn.quarter_turns > 3 {
         Some("`quarter_turns`")
@@ -84,6 +85,8 @@ fn beyond(drawn: &Drawn) -> Option<&'static str> {
         Some("`defocus_radius`")
     } else if windows.into_iter().any(|w| !(1.0..=8.0).contains(&w.zoom)) {
         Some("a window's `zoom`")
+    } else if framed != [model.zoom.is_some(); 2] {
+        Some("a window that is there, or is not,")
     } else {
         None
     }

@@ -33,7 +33,8 @@ impl Shard {
         }
     }
 
-    /// From `i/n`, `slurm` (an array job's environment) or `kubernetes/n` (an indexed job's).
+    /// From `i/n`, `slurm` (an array job's environment, the array being the whole data set), `slurm/n` (task i of an array that
+    /// counts from 0 is shard i of n, also where only some tasks are submitted again) or `kubernetes/n` (an indexed job's).
     ///
     /// # Errors
     /// A sentence that says what is wrong with the text or missing from the environment.
@@ -51,12 +52,21 @@ impl Shard {
                 let step = environment("SLURM_ARRAY_TASK_STEP").map_or(Ok(1), |_| number("SLURM_ARRAY_TASK_STEP"))?;
                 (index / step.max(1), number("SLURM_ARRAY_TASK_COUNT")?)
             }
+            Some(("slurm", count)) => (number("SLURM_ARRAY_TASK_ID")?, parse(count)?),
             Some(("kubernetes", count)) => (number("JOB_COMPLETION_INDEX")?, parse(count)?),
             Some((index, count)) => (parse(index)?, parse(count)?),
-            None => return Err(format!("`{text}` is not a shard: write `i/n`, `slurm` or `kubernetes/n`")),
+            None => return Err(format!("`{text}` is not a shard: write `i/n`, `slurm`, `slurm/n` or `kubernetes/n`")),
         };
         if index >= count || count > 99_999 {
-            return Err(format!("shard {index} of {count}: shards count from 0 to n - 1, and n is at most 99999"));
+            let hint = match text {
+                "slurm" => {
+                    "; for an array with gaps, or some tasks of an earlier one, write `slurm/n` with all tasks' number"
+                }
+                _ => "",
+            };
+            return Err(format!(
+                "shard {index} of {count}: shards count from 0 to n - 1, and n is at most 99999{hint}"
+            ));
         }
         Ok(Self { index, count })
     }
@@ -99,6 +109,9 @@ mod tests {
             _ => environment(name),
         };
         assert_eq!(Shard::parse("slurm", in_steps).unwrap().to_string(), "2/4");
+        assert_eq!(Shard::parse("slurm/8", environment).unwrap().to_string(), "7/8");
+        let gaps = |name: &str| if name == "SLURM_ARRAY_TASK_COUNT" { Some("2".into()) } else { environment(name) };
+        assert!(Shard::parse("slurm", gaps).unwrap_err().contains("write `slurm/n`"));
         assert_eq!(Shard::parse("kubernetes/8", environment).unwrap().to_string(), "3/8");
         assert_eq!(
             Shard::parse("slurm", |_| None).unwrap_err(),

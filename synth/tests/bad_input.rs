@@ -263,6 +263,33 @@ fn a_line_with_numbers_that_nobody_drew_is_told() {
     }
 }
 
+/// So may the recipe in a data set's file, and lines that do not fit it.
+#[test]
+fn a_data_set_whose_recipe_or_windows_were_edited_is_told() {
+    let bench = Bench::new(3, &format!("{SMALL}\nmix: {{zoom: [1, 2]}}"));
+    done(bench.build("out", &[]));
+    let (lines, header) = (bench.path("out/samples.jsonl"), bench.path("out/dataset.yaml"));
+    let text = std::fs::read_to_string(&lines).unwrap();
+    let start = text.find("\"background_window\":").unwrap();
+    let end = start + text[start..].find("},").unwrap() + 2;
+    std::fs::write(&lines, format!("{}{}", &text[..start], &text[end..])).unwrap();
+    let (code, said) = told(&bench.run(&["replay", "out", "0"]));
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("out/samples.jsonl:1: a window that is there, or is not, is beyond"), "{said}");
+
+    std::fs::write(&lines, text).unwrap();
+    let text = std::fs::read_to_string(&header).unwrap();
+    let edited = text.replacen("count: 3", "count: 0", 1);
+    assert_ne!(edited, text);
+    std::fs::write(&header, edited).unwrap();
+    let (code, said) = told(&bench.run(&["replay", "out", "0"]));
+    assert!(code == 2 && said.contains("dataset.yaml") && said.contains("recipe.count"), "{code} {said}");
+
+    bench.recipe(3, "sizes: [65535x65535]\nsplits: {train: 1, validation: 0, test: 0}");
+    let (code, said) = told(&bench.build("large", &[]));
+    assert!(code == 2 && said.contains("sizes[0]") && said.contains("100 million pixels"), "{said}");
+}
+
 #[test]
 fn another_recipe_or_source_is_refused_by_name() {
     let bench = Bench::new(6, SMALL);

@@ -12,7 +12,11 @@ fn numbers_that_break_a_limit_are_drawn_anew_and_counted() {
     let said = done(bench.build("out", &["--threads", "3"]));
     let reader = synth::dataset::open(&bench.path("out")).unwrap();
     let (mut redrawn, mut rejected) = (0, 0);
+    let mixer = synth::Mixer::open(&bench.path("recipe.yaml")).unwrap();
     for sample in &reader.samples {
+        if sample.rejected == 0 {
+            assert_eq!(mixer.outline(sample.index).1, sample.size, "other numbers of the same size: {sample:?}");
+        }
         let quality = sample.quality.unwrap();
         assert!(sample.clipped <= 0.01 && quality.contrast >= 0.01, "{sample:?}");
         assert!((0.2..=0.35).contains(&quality.effective_beta), "{sample:?}");

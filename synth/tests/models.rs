@@ -21,7 +21,11 @@ const PHYSICAL: &str = "preset: ceilnet\nmix:\n  light: camera\n  camera_curve: 
 #[test]
 fn every_preset_adds_up_and_replays() {
     let kernels = ["disc", "gaussian"].map(|kernel| PHYSICAL.replace("KERNEL", kernel));
-    let recipes = PRESETS.iter().map(|p| format!("preset: {p}")).chain([OPTICS.to_owned()]).chain(kernels);
+    // Layers beyond white, of which a screen would otherwise fall.
+    let beyond = ["exposure_ev: [1, 1]", "alpha: [1.5, 1.5], beta: [1.5, 1.5]"]
+        .map(|mix| format!("preset: dsrnet\nmix: {{{mix}}}"));
+    let recipes =
+        PRESETS.iter().map(|p| format!("preset: {p}")).chain([OPTICS.to_owned()]).chain(kernels).chain(beyond);
     for more in recipes {
         let bench = Bench::new(16, &format!("{SMALL}\n{more}"));
         done(bench.build("out", &[]));

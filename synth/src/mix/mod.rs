@@ -128,18 +128,18 @@ fn expose(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, se
         return add(encode(&b), encode(&r));
     }
     let mut over = 0usize;
-    let combined = b.iter().zip(&r).map(|(b, r)| match model.formation {
-        Formation::Additive => b + r,
-        Formation::Screen => b + r - b * r,
+    let combined = b.iter().zip(&r).map(|(b, r)| {
+        let (sum, white) = match model.formation {
+            Formation::Additive => (b + r, 1.0),
+            // Of layers beyond white it would fall as they rise.
+            Formation::Screen => (b.min(1.0) + r.min(1.0) - b.min(1.0) * r.min(1.0), b.max(*r)),
+        };
+        over += usize::from(sum > 1.0 || white > 1.0);
+        sum
     });
-    let data: Vec<u8> = combined
-        .map(|v| {
-            over += usize::from(v > 1.0);
-            curve.encode(v)
-        })
-        .collect();
+    let data: Vec<u8> = combined.map(|v| curve.encode(v)).collect();
     let (mixture, background) = (picture(data), encode(&b));
-    // Never negative: both formations and every curve are monotone.
+    // Never negative: both formations of values from 0 on, and every curve, are monotone.
     let added = mixture.data.iter().zip(&background.data).map(|(i, b)| i.saturating_sub(*b)).collect();
     let clipped = over as f64 / mixture.data.len() as f64;
     Layers { mixture, background, reflection: picture(added), clipped }

@@ -75,6 +75,11 @@ impl Mixer {
                 let first = self.attempt(index, split, pair * draws);
                 (drawn.background, drawn.reflection) = (first.background, first.reflection);
             }
+            if attempt > 0 {
+                // Whoever asked for the sample's outline has made room for it.
+                let outlined = self.attempt(index, split, 0);
+                (drawn.size, drawn.quarter_turns) = (outlined.size, outlined.quarter_turns);
+            }
             let at = drawn.size as usize;
             let background = self.store.get(&self.backgrounds[drawn.background as usize][at])?;
             let reflection = self.store.get(&self.reflections[drawn.reflection as usize][at])?;

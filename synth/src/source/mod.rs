@@ -93,7 +93,14 @@ pub(crate) fn list(opened: &Opened, layer: Layer) -> Result<(Vec<Listed>, Vec<St
             return Err(refuse(format!("{} holds no JPEG, PNG, TIFF, WebP, NEF or DNG photograph", folder.display())));
         }
         found.sort();
-        found.dedup_by(|a, b| a.path == b.path);
+        // Of an archive's members of one name the last counts, as to tar itself.
+        found.dedup_by(|later, kept| {
+            let same = later.path == kept.path;
+            if same {
+                std::mem::swap(later, kept);
+            }
+            same
+        });
         drop_raw_of_developed(&mut found);
         let name = format!("{}[{index}]", layer.key());
         listed.extend(found.into_iter().map(|one| Listed {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use manifests::run::{Run, Scores};
+use manifests::{
+    Manifest as _,
+    run::{Run, Scores},
+};
 use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +29,8 @@ pub const LAST: &str = "last.safetensors";
 
 /// Key of the metadata that holds [`Header`] as JSON.
 const KEY: &str = "vitrine";
+/// Key of the metadata of a bare state_dict that `train export` wrote: its [`Model`] as JSON.
+pub(crate) const MODEL_KEY: &str = "vitrine.model";
 /// Version of [`Header`].
 const VERSION: u32 = 1;
 /// Before the names of the optimiser's tensors.
@@ -54,6 +59,12 @@ pub struct Header {
     /// Steps and SSIM of the best validations whose checkpoints are kept beside the best one's, best first.
     #[serde(default)]
     pub kept: Vec<(u64, f64)>,
+}
+
+/// What every version of [`Header`] has.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 /// A checkpoint in memory.
@@ -93,7 +104,7 @@ pub fn named(path: &Path) -> PathBuf {
 }
 
 /// The network of a file on a device: of a checkpoint, which says what it is, or of a bare state_dict in safetensors or
-/// PyTorch's own format, whose shapes say it; its last layer is then taken to give B, as in the authors' code.
+/// PyTorch's own format, whose metadata or shapes say it. What the last layer gives no shape says: B, as in the authors' code.
 ///
 /// # Errors
 /// A file that cannot be read; tensors that are missing, extra or misshapen, listed.
@@ -102,6 +113,12 @@ pub fn network(path: &Path, device: &Device) -> Result<Corrn, Error> {
     let (model, weights) = if file.metadata.contains_key(KEY) {
         let checkpoint = Checkpoint::of(file, path)?;
         checkpoint.map(|c| (c.header.run.model, c.weights)).unwrap_or_default()
+    } else if let Some(text) = file.metadata.get(MODEL_KEY) {
+        let model = serde_json::from_str(text);
+        (
+            model.map_err(|e| Error::input_at(path, format!("says of its network what cannot be read ({e})")))?,
+            file.tensors,
+        )
     } else {
         let model = net::model_of(&file.tensors).ok_or_else(|| Error::input_at(path, "holds no weights of CoRRN"))?;
         (model, file.tensors)
@@ -137,13 +154,14 @@ impl Checkpoint {
     /// Of a file's content; none where it does not say which run it belongs to.
     fn of(file: Weights, path: &Path) -> Result<Option<Self>, Error> {
         let Some(text) = file.metadata.get(KEY) else { return Ok(None) };
-        let header: Header = serde_json::from_str(text)
-            .map_err(|e| Error::input_at(path, format!("is not a checkpoint of train ({e})")))?;
-        if header.version > VERSION {
-            let message =
-                format!("has version {}, newer than this program's {VERSION}: update the program", header.version);
+        let torn = |e: &dyn std::fmt::Display| Error::input_at(path, format!("is not a checkpoint of train ({e})"));
+        let Version { version } = serde_json::from_str(text).map_err(|e| torn(&e))?;
+        if version > VERSION {
+            let message = format!("has version {version}, newer than this program's {VERSION}: update the program");
             return Err(Error::input_at(path, message));
         }
+        let header: Header = serde_json::from_str(text).map_err(|e| torn(&e))?;
+        header.run.check().map_err(|e| torn(&format!("{}: {}", e.path, e.message)))?;
         let (mut weights, mut optimizer) = (BTreeMap::new(), Vec::new());
         for (name, tensor) in file.tensors {
             match name.strip_prefix(OPTIMIZER) {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use candle_core::Device;
+use manifests::run::Output;
 use safetensors::{Dtype, tensor::TensorView};
 
 use crate::{Error, checkpoint, net::Corrn};
@@ -42,7 +43,15 @@ enum Format {
 pub(crate) fn export(args: &ExportArgs) -> Result<(), Error> {
     let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &Device::Cpu)?;
     let bytes = match args.format {
-        Format::Safetensors => state_dict(&net, &args.out)?,
+        Format::Safetensors => {
+            if net.output() == Output::Residual {
+                manifests::tell!(
+                    "{}: the last layer of this network gives R, and B is I - R: the authors' code takes it for B",
+                    args.out.display()
+                );
+            }
+            state_dict(&net, &args.out)?
+        }
         Format::Onnx => onnx::model(&net)?,
     };
     manifests::write_atomic(&args.out, &bytes)?;
@@ -65,5 +74,9 @@ fn state_dict(net: &Corrn, path: &Path) -> Result<Vec<u8>, Error> {
     let views =
         blobs.iter().map(|(name, dtype, dims, bytes)| Ok((name, TensorView::new(*dtype, dims.clone(), bytes)?)));
     let views: Vec<_> = views.collect::<Result<_, _>>().map_err(failed)?;
-    safetensors::serialize(views, None::<HashMap<String, String>>).map_err(failed)
+    // Whoever reads it with this program need not guess the network from its shapes, nor what its last layer gives.
+    let model = serde_json::to_string(net.described())
+        .map_err(|e| Error::Failed(format!("{}: cannot encode: {e}", path.display())))?;
+    let metadata = HashMap::from([(checkpoint::MODEL_KEY.to_owned(), model)]);
+    safetensors::serialize(views, Some(metadata)).map_err(failed)
 }

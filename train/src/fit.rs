@@ -105,6 +105,8 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
     let (mut window, mut guard) = (Window::new(), Guard::default());
     let (began, before) = (Instant::now(), header.seconds);
     let patience = run.schedule.early_stop;
+    // What is put off until the weights are numbers again.
+    let mut due = (false, false);
     let ended = |header: &Header| patience > 0 && header.without_gain >= patience;
     while trainer.step < last && !ended(&header) {
         let asked = Instant::now();
@@ -130,10 +132,22 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
         let (done, epoch) = (trainer.step, (trainer.step - 1) / plan.per_epoch);
         header.seconds = before + began.elapsed().as_secs_f64();
         // Weights that have just given no number are not kept, nor do they hold up a stop for more than two steps.
-        let steady = guard.steady();
-        let validates = steady && plan.validates(done) || done == last;
-        let stopping = steady && stop.requested() && done < last;
-        let saves = validates || steady && plan.saves(done) || stopping;
+        due = (due.0 || plan.validates(done) || done == last, due.1 || plan.saves(done));
+        let asked = due.0 || due.1 || stop.requested();
+        let sound = !asked || trainer.is_sound()?;
+        let steady = sound && (guard.steady() || done == last);
+        if done == last && !sound {
+            return Err(Error::Failed(format!(
+                "step {done}, the last: the weights are not all finite numbers; {} is what was saved last: lower the learning \
+                 rate",
+                folder.last().display()
+            )));
+        }
+        let (validates, stopping) = (steady && due.0, steady && stop.requested() && done < last);
+        let saves = steady && asked;
+        if saves {
+            due = (false, false);
+        }
         if (saves || done.is_multiple_of(RECORD_EVERY))
             && let Some(figures) = window.take(rate, device::memory_mib(&device)?)
         {

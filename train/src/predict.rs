@@ -52,7 +52,7 @@ pub(crate) fn predict(args: &PredictArgs) -> Result<(), Error> {
     let device = device::parse(&args.device)?;
     let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &device)?;
     alloc::keep_at_most(KEPT);
-    let pictures = pictures(&args.input)?;
+    let pictures = pictures(&args.input, &args.out)?;
     let jobs = pictures.iter().map(|(path, name)| Job::new(path, name, &args.out, args.tile));
     let jobs: Vec<Job<'_>> = jobs.filter(|job| !job.done()).collect();
     let mut progress = progress::count("predicting", "tiles", jobs.iter().map(|job| job.tiles()).sum());
@@ -106,8 +106,8 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Paths, and names below the input's folder without extension.
-fn pictures(input: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
+/// Paths, and names below the input's folder without extension. What lies in `out` is what an earlier call wrote.
+fn pictures(input: &Path, out: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
     if input == Path::new("-") {
         return Ok(vec![(input.to_path_buf(), "stdin".to_owned())]);
     }
@@ -115,8 +115,14 @@ fn pictures(input: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
         return Err(Error::input_at(input, "there is no such file or folder"));
     }
     let root = if input.is_dir() { input } else { input.parent().unwrap_or(Path::new("")) };
+    let out = out.canonicalize().ok();
+    let is_out = |path: &Path| out.is_some() && path.canonicalize().ok() == out;
+    if input.is_dir() && is_out(input) {
+        return Err(Error::input_at(input, "is --out too, so that answers would be taken for pictures: name another"));
+    }
     let mut found: Vec<(PathBuf, String)> = Vec::new();
-    for entry in WalkDir::new(input).sort_by_file_name() {
+    let entries = WalkDir::new(input).sort_by_file_name().into_iter();
+    for entry in entries.filter_entry(|entry| !entry.file_type().is_dir() || !is_out(entry.path())) {
         let path = entry.map_err(|e| Error::input_at(input, format!("cannot read the folder: {e}")))?.into_path();
         let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
         let picture = matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"));

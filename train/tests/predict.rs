@@ -13,7 +13,7 @@ use std::{
 use candle_core::{DType, Device};
 use image::{ImageDecoder, ImageEncoder, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use manifests::run::Model;
-use support::{command, failure, train};
+use support::{command, data_set, failure, run_file, train};
 use train::{eval::separate, net::Corrn, tiles::Tiles};
 
 /// Waves and noise, so that no two places look alike.
@@ -110,4 +110,45 @@ fn what_is_there_stays_and_bad_input_is_one_sentence() {
         assert!(code == Some(2) && text.contains(words), "{text}");
         assert!(!Path::new(&path("none")).exists());
     }
+}
+
+/// A bare state_dict keeps what its last layer gives: R and B do not change places.
+#[test]
+fn an_exported_network_gives_what_its_checkpoint_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    data_set(&folder.path().join("data"), 4, 2, 2);
+    let run = run_file(folder.path(), 1).display().to_string();
+    let fitted = train(&["fit", &run, "--out", &path("run"), "--max-steps", "1"]);
+    assert!(fitted.status.success(), "{:?}", failure(&fitted));
+    let exported = train(&["export", &path("run"), "--format", "safetensors", "--out", &path("bare.safetensors")]);
+    assert!(exported.status.success(), "{:?}", failure(&exported));
+    let said = String::from_utf8_lossy(&exported.stderr).into_owned();
+    assert!(said.contains("the last layer of this network gives R"), "{said}");
+    picture(96, 64).save(path("a.png")).unwrap();
+    for (checkpoint, out) in [("run", "whole"), ("bare.safetensors", "bare")] {
+        let done = train(&["predict", &path(checkpoint), &path("a.png"), "--out", &path(out)]);
+        assert!(done.status.success(), "{:?}", failure(&done));
+    }
+    for layer in ["background", "reflection"] {
+        let of = |out: &str| image::open(path(&format!("{out}/a.{layer}.png"))).unwrap().into_rgb8();
+        assert_eq!(of("whole"), of("bare"), "{layer}");
+    }
+}
+
+#[test]
+fn answers_below_the_input_are_no_pictures_to_take_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let net = checkpoint(folder.path()).display().to_string();
+    std::fs::create_dir(path("in")).unwrap();
+    picture(64, 64).save(path("in/a.png")).unwrap();
+    for there in [0, 1] {
+        let done = train(&["predict", &net, &path("in"), "--out", &path("in/out")]);
+        assert!(done.status.success(), "{:?}", failure(&done));
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(said.contains(&format!("1 pictures, {there} of them already there")), "{said}");
+    }
+    let (code, said) = failure(&train(&["predict", &net, &path("in"), "--out", &path("in")]));
+    assert!(code == Some(2) && said.contains("is --out too"), "{code:?} {said}");
 }

@@ -7,7 +7,7 @@ use candle_core::{CudaStorage, DType, Error, Layout, Result, Shape, Storage, Ten
 
 use super::grid::Grid;
 use super::plan::{Arg, Element, Launch, Machine, Pointer};
-use super::{Module, module};
+use super::{Module, module, state};
 
 /// Every file of kernels that plans name.
 const MODULES: [Module; 12] = [
@@ -47,16 +47,17 @@ impl Machine for Stream<'_> {
     }
 
     fn launch(&mut self, launch: Launch) -> Result<()> {
-        let name = launch.name();
         let Some(module) = MODULES.iter().find(|m| m.name == launch.module) else {
             bail!("there is no module of kernels {}", launch.module)
         };
         let [x, y, z] = launch.blocks.map(|n| n as usize);
         let Some(grid) = Grid::blocks((x, y, z), launch.threads) else {
+            let name = launch.name();
             bail!("{name}: a GPU does not take {x} x {y} x {z} blocks; a smaller batch has fewer")
         };
-        let kernel = module.kernel(self.device, &name)?;
-        let mut args = kernel.args();
+        let kernel = state::of(self.device)?.kernel(module, launch.kernel, launch.element)?;
+        let stream = self.device.cuda_stream();
+        let mut args = stream.launch_builder(&kernel);
         for arg in &launch.args {
             match arg {
                 Arg::Pointer(Pointer(v)) | Arg::U64(v) => args.arg(v),

@@ -87,7 +87,7 @@ pub(crate) struct Launch {
 impl Launch {
     /// The kernel's full name.
     pub(crate) fn name(&self) -> String {
-        format!("{}{}", self.kernel, self.element.map_or("", Element::suffix))
+        full_name(self.kernel, self.element)
     }
 
     /// With one more argument.
@@ -95,6 +95,11 @@ impl Launch {
         self.args.push(arg);
         self
     }
+}
+
+/// A kernel's name with its element.
+pub(crate) fn full_name(kernel: &str, element: Option<Element>) -> String {
+    format!("{kernel}{}", element.map_or("", Element::suffix))
 }
 
 /// What runs launches, one after the other.

@@ -5,17 +5,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use candle_core::Result;
-use candle_core::cuda_backend::cudarc::driver::CudaModule;
+use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaModule};
 use candle_core::cuda_backend::cudarc::nvrtc::Ptx;
 use candle_core::cuda_backend::{CudaDevice, DeviceId};
 
 use super::Module;
 use super::cudnn::Convolutions;
+use super::plan::{Element, full_name};
+
+/// A kernel: its module, its name without its element, and its element.
+type Name = (&'static str, &'static str, Option<Element>);
 
 /// What one device keeps.
 pub(crate) struct State {
     device: CudaDevice,
     modules: Mutex<HashMap<&'static str, Arc<CudaModule>>>,
+    /// Looking one up in its module costs as much as launching it.
+    kernels: Mutex<HashMap<Name, CudaFunction>>,
     convolutions: Mutex<Option<Convolutions>>,
     tf32: AtomicBool,
 }
@@ -31,6 +37,7 @@ pub(crate) fn of(device: &CudaDevice) -> Result<Arc<State>> {
     let state = Arc::new(State {
         device: device.clone(),
         modules: Mutex::default(),
+        kernels: Mutex::default(),
         convolutions: Mutex::default(),
         tf32: AtomicBool::new(false),
     });
@@ -61,8 +68,27 @@ impl State {
         self.tf32.store(allowed, Ordering::Relaxed);
     }
 
+    /// One of a module's kernels.
+    pub(super) fn kernel(
+        &self,
+        module: &Module,
+        kernel: &'static str,
+        element: Option<Element>,
+    ) -> Result<CudaFunction> {
+        let key = (module.name, kernel, element);
+        let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = kernels.get(&key) {
+            return Ok(there.clone());
+        }
+        let name = full_name(kernel, element);
+        let failed = |e| candle_core::Error::Msg(format!("the kernel {name} of {}: {e}", module.name));
+        let function = self.module(module)?.load_function(&name).map_err(failed)?;
+        kernels.insert(key, function.clone());
+        Ok(function)
+    }
+
     /// A module's code on the device, loaded at the first call.
-    pub(super) fn module(&self, module: &Module) -> Result<Arc<CudaModule>> {
+    fn module(&self, module: &Module) -> Result<Arc<CudaModule>> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = modules.get(module.name) {
             return Ok(loaded.clone());

@@ -26,15 +26,16 @@ pub struct Batch {
 
 impl Batch {
     /// Decodes or mixes the samples at some places, of one size. A sample that a recipe's limits made another size than its
-    /// first numbers did is left out; the first one never is.
+    /// first numbers did is left out, unless all are.
     ///
     /// # Errors
     /// A picture that cannot be read or differs from the manifest's size.
     pub fn read(samples: &Samples, places: &[usize]) -> Result<Self, Error> {
         let mut layers = places.iter().map(|i| samples.read(*i)).collect::<Result<Vec<_>, _>>()?;
-        if let Some(size) = layers.first().map(|first| first.mixture.dimensions()) {
-            layers.retain(|l| l.mixture.dimensions() == size);
-        }
+        let planned = places.first().map(|i| samples.size(*i)).map(|size| (size.width, size.height));
+        let first = layers.first().map(|first| first.mixture.dimensions());
+        let size = planned.filter(|size| layers.iter().any(|l| l.mixture.dimensions() == *size)).or(first);
+        layers.retain(|l| Some(l.mixture.dimensions()) == size);
         let names = layers.iter().map(|l| l.name.clone()).collect();
         let (mut mixtures, mut backgrounds, mut reflections) = (Vec::new(), Vec::new(), Vec::new());
         for Layers { mixture, background, reflection, .. } in layers {

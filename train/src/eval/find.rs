@@ -175,7 +175,11 @@ fn pictures(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
         if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
             && let Some(stem) = path.file_stem()
         {
-            found.insert(stem.to_string_lossy().into_owned(), path);
+            let stem = stem.to_string_lossy().into_owned();
+            if let Some(other) = found.insert(stem, path.clone()) {
+                let message = format!("and {} have the same name but for their extension: remove one", path.display());
+                return Err(Error::input_at(&other, message));
+            }
         }
     }
     Ok(found)

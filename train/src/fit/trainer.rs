@@ -71,7 +71,7 @@ impl Trainer {
         device::set_precision(device, run.precision)?;
         let net = Corrn::new(&run.model, run.seed.0, DType::F32, device)?;
         let adam = Adam::new(net.params().trained(), AdamConfig::default())?;
-        let average = run.schedule.ema.map(|decay| Average::new(net.params().trained(), decay)).transpose()?;
+        let average = average(run, &net)?;
         let (pass, carrier) = (Pass::train().with_precision(run.precision), Carrier::new(device)?);
         Ok(Self { net, step: 0, adam, average, run: run.clone(), pass, carrier })
     }
@@ -80,10 +80,12 @@ impl Trainer {
     ///
     /// # Errors
     /// A file that is not of that network, or of another width.
-    pub(crate) fn load_encoder(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn load_encoder(&mut self, path: &Path) -> Result<(), Error> {
         let tensors = weights::vgg16_bn(path)?;
         let stages = |name: &str| name.starts_with("convs");
-        self.net.params().load_where(&tensors, stages).map_err(|e| checkpoint::misfit(e, path))
+        self.net.params().load_where(&tensors, stages).map_err(|e| checkpoint::misfit(e, path))?;
+        self.average = average(&self.run, &self.net)?;
+        Ok(())
     }
 
     /// Continues from a checkpoint.
@@ -149,16 +151,26 @@ impl Trainer {
     }
 
     /// Re-estimates the batch norms' running statistics as the mean over batches (precise batch norm). Training does
-    /// not read them, so its course is unaffected.
+    /// not read them, so its course is unaffected. Mixtures are N x 3 x H x W, on any device.
     ///
     /// # Errors
     /// What Candle answers.
-    pub(crate) fn reestimate(&self, batches: &[Batch]) -> Result<(), Error> {
-        for (k, batch) in batches.iter().enumerate() {
-            let mixture = batch.mixture.to_device(self.net.params().device())?;
+    pub(crate) fn reestimate(&self, mixtures: &[Tensor]) -> Result<(), Error> {
+        for (k, mixture) in mixtures.iter().enumerate() {
+            let mixture = mixture.to_device(self.net.params().device())?;
             self.net.forward(&mixture, Pass::reestimate(k))?;
         }
         Ok(())
+    }
+
+    /// Whether every weight is a number: a gradient may have been none where the loss was one.
+    ///
+    /// # Errors
+    /// What Candle answers.
+    pub(crate) fn is_sound(&self) -> Result<bool, Error> {
+        let sums = self.net.params().all().iter().map(|p| p.var.as_detached_tensor().sqr()?.mean_all());
+        let sums = Tensor::stack(&sums.collect::<Result<Vec<_>, _>>()?, 0)?;
+        Ok(sums.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter().all(f64::is_finite))
     }
 
     /// Whether the run keeps a moving average of the weights.
@@ -186,6 +198,11 @@ impl Trainer {
         let header = Header { step: self.step, optimizer_steps: self.adam.steps(), ..header.clone() };
         checkpoint::write(path, &header, &self.net, &moments)
     }
+}
+
+/// The moving average that a run asks for, which begins as the network's weights are.
+fn average(run: &Run, net: &Corrn) -> Result<Option<Average>, Error> {
+    Ok(run.schedule.ema.map(|decay| Average::new(net.params().trained(), decay)).transpose()?)
 }
 
 /// Sums over a step's batches.

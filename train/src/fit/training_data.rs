@@ -2,6 +2,7 @@
 
 use std::{cell::OnceCell, path::Path};
 
+use candle_core::Tensor;
 use manifests::{dataset::Split, run::Run};
 
 use super::validate::Validation;
@@ -20,8 +21,8 @@ pub(crate) struct TrainingData {
     pub(crate) order: Order,
     /// The samples that are not.
     pub(crate) validation: Validation,
-    /// How many batches statistics are re-estimated over, and those batches, once they were asked for.
-    precise: (u64, OnceCell<Vec<Batch>>),
+    /// How many batches statistics are re-estimated over, and their mixtures, once they were asked for.
+    precise: (u64, OnceCell<Vec<Tensor>>),
 }
 
 impl TrainingData {
@@ -46,19 +47,20 @@ impl TrainingData {
         Loader::start(self.train.clone(), self.order.clone(), first, Loader::threads())
     }
 
-    /// The first batches of the run's first epoch: the same ones whenever statistics are re-estimated. They are read when that
+    /// The mixtures of the first batches of the run's first epoch, on the CPU: the same ones whenever statistics are re-estimated. They are read when that
     /// is first done, which need not hold up the first step.
     ///
     /// # Errors
     /// A picture of theirs that cannot be read.
-    pub(crate) fn precise_batches(&self) -> Result<&[Batch], Error> {
+    pub(crate) fn precise_batches(&self) -> Result<&[Tensor], Error> {
         let (n, read) = &self.precise;
         if let Some(batches) = read.get() {
             return Ok(batches);
         }
         let batches = self.order.epoch(0);
         let chosen = batches.iter().take(usize::try_from(*n).unwrap_or(usize::MAX));
-        let batches = chosen.map(|places| Batch::read(&self.train, places)).collect::<Result<_, _>>()?;
+        let batches =
+            chosen.map(|places| Ok(Batch::read(&self.train, places)?.mixture)).collect::<Result<_, Error>>()?;
         Ok(read.get_or_init(|| batches))
     }
 }

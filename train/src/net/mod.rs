@@ -212,8 +212,7 @@ pub fn layers(model: &Model) -> Vec<Layer> {
 /// layer gives, no shape says: B.
 pub fn model_of(tensors: &Tensors) -> Option<Model> {
     let dims = |name: &str| Some(tensors.get(name)?.dims().to_vec());
-    // The widest layer of the encoder tells the width best.
-    let width = *dims("convs5R.0.weight")?.first()? as f64 / 512.0;
+    let width = width_of(&dims)?;
     if !(1.0 / 64.0..=1.0).contains(&width) {
         return None;
     }
@@ -221,6 +220,29 @@ pub fn model_of(tensors: &Tensors) -> Option<Model> {
     let branches = if first == scaled(256, width) { Branches::Shared } else { Branches::Independent };
     let gradient_decoder = tensors.contains_key("conv6_1.conv.weight");
     Some(Model { width, branches, gradient_decoder, ..Model::default() })
+}
+
+/// A width whose rounded channel counts are those of a state_dict, by names its tensors' dimensions: what the widest layer of
+/// the encoder says, where that is right for all. Else one in the middle of what is: a count of n out of c leaves (n - 1/2) / c to
+/// (n + 1/2) / c, and every layer narrows that down.
+fn width_of(dims: &impl Fn(&str) -> Option<Vec<usize>>) -> Option<f64> {
+    let widest = *dims("convs5R.0.weight")?.first()? as f64 / 512.0;
+    let whole = layers(&Model { branches: Branches::Shared, ..Model::default() });
+    // The last layers have as many channels at any width, and transposed ones may be three in one.
+    let scaling = whole.iter().filter(|layer| layer.cout > 3 && layer.kind != Kind::Deconv);
+    let counts = scaling.filter_map(|l| Some((l.cout, *dims(&format!("{}.weight", l.name))?.first()?)));
+    let counts: Vec<(usize, usize)> = counts.collect();
+    if counts.iter().all(|(c, n)| scaled(*c, widest) == *n) {
+        return Some(widest);
+    }
+    let (mut low, mut high) = (0.0f64, f64::INFINITY);
+    for (c, n) in counts {
+        let (c, n) = (c as f64, n as f64);
+        // One channel is left at any width.
+        low = low.max(if n > 1.0 { (n - 0.5) / c } else { 0.0 });
+        high = high.min((n + 0.5) / c);
+    }
+    Some((low + high) / 2.0)
 }
 
 /// A bias-free convolution, batch norm and ReLU.
@@ -241,4 +263,29 @@ fn conv(block: &str, cin: usize, cout: usize, kernel: usize, scale: u32) -> Laye
 /// A bias-free transposed convolution, batch norm and ReLU; `inner` is the convolution's name in the block.
 fn deconv(block: &str, inner: &str, cin: usize, cout: usize, scale: u32) -> Layer {
     Layer { name: format!("{block}.{inner}"), kind: Kind::Deconv, ..conv(block, cin, cout, 4, scale) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Half channels are rounded, so that a width has no layer that tells it alone.
+    #[test]
+    fn shapes_say_every_width() {
+        let widths = (2..=100).map(|k| f64::from(k) / 100.0).chain([1.0 / 3.0, 2.0 / 3.0, 1.0 / 64.0, 3.0 / 16.0]);
+        for width in widths {
+            for (branches, gradient_decoder) in
+                [(Branches::Shared, true), (Branches::Independent, true), (Branches::Independent, false)]
+            {
+                let there = layers(&Model { width, branches, gradient_decoder, ..Model::default() });
+                let dims = |name: &str| {
+                    let layer = there.iter().find(|layer| name.strip_suffix(".weight") == Some(&layer.name))?;
+                    Some(layer.weight_dims().to_vec())
+                };
+                let found = width_of(&dims).unwrap();
+                let again = layers(&Model { width: found, branches, gradient_decoder, ..Model::default() });
+                assert_eq!(again, there, "{width} was taken for {found}");
+            }
+        }
+    }
 }

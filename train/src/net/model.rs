@@ -28,7 +28,7 @@ pub struct Corrn {
     encoder: Encoder,
     gradient: Option<GradientDecoder>,
     background: BackgroundDecoder,
-    output: run::Output,
+    model: Model,
     params: Params,
 }
 
@@ -50,7 +50,7 @@ impl Corrn {
     /// What Candle answers, for instance when the device has no memory left.
     pub fn new(model: &Model, seed: u64, dtype: DType, device: &Device) -> Result<Self> {
         let net = Self::of(model, Some(seed), dtype, device)?;
-        if net.output == run::Output::Residual {
+        if net.output() == run::Output::Residual {
             net.background.start_at(FIRST_RESIDUAL)?;
         }
         Ok(net)
@@ -71,7 +71,17 @@ impl Corrn {
         let encoder = Encoder::new(&mut b)?;
         let gradient = if model.gradient_decoder { Some(GradientDecoder::new(&mut b)?) } else { None };
         let background = BackgroundDecoder::new(&mut b, model.branches)?;
-        Ok(Self { encoder, gradient, background, output: model.output, params })
+        Ok(Self { encoder, gradient, background, model: model.clone(), params })
+    }
+
+    /// What it is.
+    pub fn described(&self) -> &Model {
+        &self.model
+    }
+
+    /// What its last layer gives.
+    pub fn output(&self) -> run::Output {
+        self.model.output
     }
 
     /// The network's numbers.
@@ -125,7 +135,7 @@ impl Corrn {
         let guidance = self.gradient.as_ref().map(|g| g.forward(&features, walk)).transpose()?;
         let last = self.background.forward(&features, guidance.as_ref(), walk)?;
         let rest = walk.subtract(image, &last)?;
-        let (background, reflection) = match self.output {
+        let (background, reflection) = match self.model.output {
             run::Output::Background => (last, rest),
             run::Output::Residual => (rest, last),
         };

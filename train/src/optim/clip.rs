@@ -21,7 +21,7 @@ pub(super) fn clip<'a>(
 ) -> Result<f64> {
     let mut squares = 0.0;
     for gradient in vars.clone().filter_map(|var| gradients.get(var)) {
-        squares += gradient.sqr()?.sum_all()?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+        squares += gradient.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
     }
     let norm = squares.sqrt();
     let factor = limit / (norm + 1e-6);

@@ -79,6 +79,8 @@ struct Machine<'a> {
 }
 
 const EMPTY: &str = "it takes a value where there is none";
+/// Bytes of a class's or a module's name at most. A short pickle may join one long text with itself again and again.
+const LONGEST_NAME: usize = 256;
 
 impl Machine<'_> {
     fn run(&mut self) -> Result<Id, String> {
@@ -259,6 +261,9 @@ impl Machine<'_> {
     fn stack_global(&mut self) -> Result<(), String> {
         let (name, module) = (self.pop()?, self.pop()?);
         match (&self.values[module], &self.values[name]) {
+            (Value::Text(module), Value::Text(name)) if module.len().max(name.len()) > LONGEST_NAME => {
+                Err("a class has a name of a length that none has".to_owned())
+            }
             (Value::Text(module), Value::Text(name)) => {
                 let class = format!("{module}.{name}");
                 self.push(Value::Class(class));

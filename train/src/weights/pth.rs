@@ -15,6 +15,8 @@ use super::{
 const MAGIC: [u8; 15] = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 /// How a zip archive begins.
 const ZIP: [u8; 4] = *b"PK\x03\x04";
+/// Dimensions of a tensor at most. A short pickle may give one long list of them to tensor after tensor.
+const MOST_DIMENSIONS: usize = 8;
 
 /// Whether `bytes` begin like a file of `torch.save`.
 pub(super) fn is_pth(bytes: &[u8]) -> bool {
@@ -131,8 +133,10 @@ impl Described {
         let Some([storage, offset, size, stride, ..]) = pickle.sequence(arguments) else { return Err(BAD) };
         let Value::Persistent(storage) = pickle.get(*storage) else { return Err(BAD) };
         let Some([_, class, key, _, numel, ..]) = pickle.sequence(*storage) else { return Err(BAD) };
-        let counts =
-            |id: &Id| -> Option<Vec<usize>> { pickle.sequence(*id)?.iter().map(|id| pickle.count(*id)).collect() };
+        let counts = |id: &Id| -> Option<Vec<usize>> {
+            let ids = pickle.sequence(*id).filter(|ids| ids.len() <= MOST_DIMENSIONS)?;
+            ids.iter().map(|id| pickle.count(*id)).collect()
+        };
         let Value::Class(class) = pickle.get(*class) else { return Err(BAD) };
         let kind = match class.as_str() {
             "torch.FloatStorage" => Kind::F32,

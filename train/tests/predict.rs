@@ -1,7 +1,6 @@
 //! `train predict` on pictures of any size: tiles without seams, EXIF, standard input, what is already there.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[expect(dead_code, reason = "shared with the tests of fit")]
 mod support;
 
 use std::{

@@ -6,6 +6,7 @@
 use std::{
     fs::File,
     io::{Read, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -87,6 +88,8 @@ impl Cache {
             let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
             file.write_all(&Digest::of(&body).0)?;
             file.write_all(&body)?;
+            // For everybody who shares the folder.
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
             // Not synced: what a crash tears has another hash.
             file.persist(&place).map(drop).map_err(|e| e.error)
         })()

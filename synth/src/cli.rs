@@ -12,6 +12,7 @@ use manifests::console;
 
 use crate::{
     build::{self, Options},
+    dataset::Moved,
     duplicates,
     error::Error,
     export::{self, Format},
@@ -83,17 +84,15 @@ enum Command {
         dir: PathBuf,
         /// The sample's index, from 0.
         index: u64,
-        /// Where relative paths of sources start, if the data set was moved to another machine.
-        #[arg(long, value_name = "DIR")]
-        sources: Option<PathBuf>,
+        #[command(flatten)]
+        moved: Moved,
     },
     /// Compare all sources with each other: is a picture or a scene on both sides of a split?
     Check {
         /// The data set's folder; or any folder that holds one folder of pictures for each split, whoever made it.
         dir: PathBuf,
-        /// Where relative paths of sources start, if the data set was moved to another machine.
-        #[arg(long, value_name = "DIR")]
-        sources: Option<PathBuf>,
+        #[command(flatten)]
+        moved: Moved,
         /// Print the report as one line of JSON.
         #[arg(long)]
         json: bool,
@@ -202,8 +201,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(if report.faulty == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Check { dir, sources, json } => {
-            let report = duplicates::check(&dir, sources.as_deref(), &Progress::stderr())?;
+        Command::Check { dir, moved, json } => {
+            let report = duplicates::check(&dir, &moved, &Progress::stderr())?;
             if json {
                 manifests::say!("{}", serde_json::to_string(&report)?);
             } else {
@@ -233,17 +232,17 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Fetch { url, out } => {
-            let samples = build::fetch(&url, &out, &Progress::stderr())?;
+            let samples = build::fetch(&url, &out, &Progress::stderr(), &*stop_on_signals()?)?;
             manifests::say!("{}: {samples} samples", out.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Export { format, dir, out } => {
-            let samples = export::export(format, &dir, &out, &Progress::stderr())?;
+            let samples = export::export(format, &dir, &out, &Progress::stderr(), &*stop_on_signals()?)?;
             manifests::say!("{}: {samples} samples", out.display());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Replay { dir, index, sources } => {
-            let (sample, _) = replay::replay(&dir, index, sources.as_deref())?;
+        Command::Replay { dir, index, moved } => {
+            let (sample, _) = replay::replay(&dir, index, &moved)?;
             manifests::say!("{}", serde_json::to_string(&sample)?);
             manifests::say!("sample {index}: rebuilt, equal byte for byte");
             Ok(ExitCode::SUCCESS)

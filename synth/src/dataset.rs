@@ -12,6 +12,7 @@ use std::{
 use manifests::dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, Split};
 
 use crate::error::Error;
+pub use origin::Moved;
 pub(crate) use origin::Origin;
 pub(crate) use same::{difference, same_or_write};
 

@@ -5,11 +5,11 @@ mod pictures;
 
 use std::{collections::BTreeMap, path::Path};
 
-use manifests::dataset::DATASET_FILE;
+use manifests::{Digest, dataset::DATASET_FILE};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::{decode, error::Error, pixels::Rgb8, progress::Progress, reduce::resize};
+use crate::{dataset::Moved, decode, error::Error, pixels::Rgb8, progress::Progress, reduce::resize};
 
 /// What is compared of a picture: a 64-bit difference hash (Krawetz, 2013: is each of 9 x 8 grey values darker than the
 /// next?) finds candidates, 16 x 16 grey values decide.
@@ -128,12 +128,15 @@ pub struct Report {
 ///
 /// # Errors
 /// A manifest or a picture that cannot be read, a folder without splits.
-pub fn check(dir: &Path, root: Option<&Path>, progress: &Progress) -> Result<Report, Error> {
-    let all = if dir.join(DATASET_FILE).exists() { pictures::built(dir, root)? } else { pictures::found(dir)? };
+pub fn check(dir: &Path, moved: &Moved, progress: &Progress) -> Result<Report, Error> {
+    let all = if dir.join(DATASET_FILE).exists() { pictures::built(dir, moved)? } else { pictures::found(dir)? };
     progress.begin("comparing pictures", all.len() as u64);
     let print = |picture: &pictures::Picture| {
         let at = &picture.at;
         let bytes = at.read().map_err(Error::io(Path::new(&at.to_string()), "read"))?;
+        if picture.blake3.is_some_and(|built| built != Digest::of(&bytes)) {
+            return Err(Error::BadInput(format!("{at}: has changed since the data set was built")));
+        }
         let print = decode::decode_for(&bytes, |short, _| short >= 64).and_then(|d| Fingerprint::of(&d.picture));
         progress.step(1);
         print.map_err(|clause| Error::BadInput(format!("{at}: {clause}")))

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use manifests::CheckError;
 
+/// Of many photographs that cannot be used, so many are named.
+const SHOWN: usize = 20;
+
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -31,8 +34,9 @@ pub enum Error {
         source: Box<object_store::Error>,
     },
     /// Photographs that cannot be used, where the recipe says that none may be left out.
-    #[error("{}{}; repair or remove {}, or set `unreadable: skip` in the recipe", list[0],
-        if list.len() > 1 { format!(" (and {} more)", list.len() - 1) } else { String::new() },
+    #[error("{}{}; repair or remove {}, or set `unreadable: skip` in the recipe",
+        list[..list.len().min(SHOWN)].join("\n"),
+        if list.len() > SHOWN { format!("\n(and {} more)", list.len() - SHOWN) } else { String::new() },
         if list.len() > 1 { "them" } else { "it" })]
     Unreadable {
         /// One sentence for each, at least one.
@@ -57,6 +61,12 @@ pub enum Error {
         /// Samples asked for.
         total: u64,
     },
+    /// The user asked to stop what has no half.
+    #[error("{}: stopped, and nothing is left of it", out.display())]
+    GivenUp {
+        /// What would have become of it.
+        out: PathBuf,
+    },
     /// A data set does not hold what its manifest says.
     #[error("{0}")]
     Damaged(String),
@@ -80,7 +90,7 @@ impl Error {
             Self::Manifest(e) if e.is_bad_input() => 2,
             Self::Unreadable { .. } | Self::OtherDataset { .. } | Self::BadInput(_) => 2,
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 2,
-            Self::Stopped { .. } => 3,
+            Self::Stopped { .. } | Self::GivenUp { .. } => 3,
             Self::Manifest(_) | Self::Store { .. } | Self::Io { .. } | Self::Damaged(_) => 1,
         }
     }

@@ -69,9 +69,8 @@ impl Mixer {
         stop: &AtomicBool,
     ) -> Result<Self, Error> {
         let recipe = &opened.recipe;
-        let (behind, mut unusable) = source::list(opened, Layer::Background)?;
-        let (before, more) = source::list(opened, Layer::Reflection)?;
-        unusable.extend(more);
+        let (behind, unlisted_behind) = source::list(opened, Layer::Background)?;
+        let (before, unlisted_before) = source::list(opened, Layer::Reflection)?;
         let store = Store::create(scratch)?;
         let model = Model::of(recipe);
         let cache = cache.map(|folder| Cache::open(folder, recipe, &model)).transpose()?;
@@ -83,7 +82,8 @@ impl Mixer {
 
         let small = |read: &[Read]| read.iter().filter(|r| r.enlarged).count();
         let enlarged = small(&behind.0) + small(&before.0);
-        unusable.extend(behind.1.into_iter().chain(before.1));
+        let of_layer = [[unlisted_behind, behind.1].concat(), [unlisted_before, before.1].concat()];
+        let unusable = of_layer.concat();
         if recipe.unreadable == Unreadable::Fail && !unusable.is_empty() {
             return Err(Error::Unreadable { list: unusable });
         }
@@ -91,7 +91,7 @@ impl Mixer {
             [(Layer::Background, &behind.0), (Layer::Reflection, &before.0)].iter().enumerate()
         {
             if read.is_empty() {
-                let why = unusable.get(index).or(unusable.first()).cloned().unwrap_or_default();
+                let why = of_layer[index].first().cloned().unwrap_or_default();
                 return Err(opened.refuse(*layer, 0, format!("none of its photographs can be used: {why}")));
             }
         }

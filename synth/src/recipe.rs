@@ -98,7 +98,7 @@ pub(crate) fn open(file: &Path, overrides: &Overrides) -> Result<Opened, Error> 
 }
 
 /// A path given on the command line starts at the working directory, one in a recipe at the recipe.
-fn absolute(path: &Path) -> Result<String, Error> {
+pub(crate) fn absolute(path: &Path) -> Result<String, Error> {
     let full = std::path::absolute(path).map_err(Error::io(path, "resolve"))?;
     full.into_os_string()
         .into_string()

@@ -9,7 +9,7 @@ use manifests::{
 
 use crate::{
     ARITHMETIC,
-    dataset::{Origin, header, line},
+    dataset::{Moved, header, line},
     encode,
     error::Error,
     mix::Model,
@@ -20,13 +20,12 @@ use crate::{
     source::Finder,
 };
 
-/// Rebuilds sample `index` of the data set in `dir`. Relative paths of sources start at `root`, by default where the
-/// build found them.
+/// Rebuilds sample `index` of the data set in `dir`; its sources lie where the build found them, or where `moved` says.
 ///
 /// # Errors
 /// A source that is missing or has changed; [`Error::Damaged`] when the rebuilt bytes are not those of the manifest.
-pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, MixedSample), Error> {
-    let dataset = header(dir)?;
+pub fn replay(dir: &Path, index: u64, moved: &Moved) -> Result<(Sample, MixedSample), Error> {
+    let mut dataset = header(dir)?;
     if dataset.arithmetic != ARITHMETIC {
         let (theirs, dir) = (dataset.arithmetic, dir.display());
         let message =
@@ -41,7 +40,7 @@ pub fn replay(dir: &Path, index: u64, root: Option<&Path>) -> Result<(Sample, Mi
             format!("{}:{}: {which} is beyond what any recipe draws; the file was edited", file.display(), index + 1);
         return Err(Error::Damaged(message));
     }
-    let root = Origin::root(dir, root)?;
+    let root = moved.apply(dir, &mut dataset.recipe)?;
     let read = |layer: Layer, images: &[SourceImage], at: u32| -> Result<Rgb8, Error> {
         let image = images.get(at as usize).ok_or_else(|| missing(dir, index, "a source", at))?;
         let source = sources(&dataset.recipe, layer).get(image.source as usize);

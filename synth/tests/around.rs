@@ -178,6 +178,16 @@ fn exports_hold_the_same_pictures() {
         assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
         assert_eq!(tar.stdout, reflection);
     }
+    let stopped = synth::export::export(
+        synth::export::Format::Errnet,
+        &bench.path("out"),
+        &bench.path("stopped"),
+        &synth::Progress::silent(),
+        &std::sync::atomic::AtomicBool::new(true),
+    );
+    assert_eq!(stopped.unwrap_err().exit_code(), 3);
+    let left = std::fs::read_dir(bench.path("")).unwrap().map(|e| e.unwrap().file_name());
+    assert!(left.filter(|n| n.as_encoded_bytes().starts_with(b".writing-") || n == "stopped").count() == 0);
     let (code, said) = told(&bench.run(&["export", "errnet", "out", "--out", "errnet"]));
     assert_eq!(code, 2);
     assert!(said.contains("is there already"), "{said}");

@@ -167,8 +167,17 @@ fn bad_photographs_are_fatal_or_left_out_as_asked() {
         std::fs::copy(bench.path("behind/000.jpg"), bench.path("behind").join(latin1)).unwrap();
         std::os::unix::fs::symlink(bench.path("behind"), bench.path("behind/loop")).unwrap();
         if unreadable == "fail" {
-            let said = refused(&bench);
-            assert!(said.contains("(and 9 more); repair or remove them, or set `unreadable: skip`"), "{said}");
+            // All of them, so that nobody repairs one after another.
+            let (code, said) = told(&bench.build("out", &[]));
+            assert!(code == 2 && !bench.path("out/samples.jsonl").exists(), "{said}");
+            assert!(said.ends_with("; repair or remove them, or set `unreadable: skip` in the recipe\n"), "{said}");
+            for (name, clause) in bad {
+                assert_eq!(
+                    said.lines().filter(|l| l.contains(name) && l.contains(clause)).count(),
+                    1,
+                    "{name}: {said}"
+                );
+            }
             continue;
         }
         let said = done(bench.build("out", &[]));
@@ -261,6 +270,23 @@ fn a_line_with_numbers_that_nobody_drew_is_told() {
         assert_eq!(code, 1, "{said}");
         assert!(said.contains("out/samples.jsonl:1: ") && said.contains(clause), "{said}");
     }
+}
+
+#[test]
+fn more_lines_than_samples_are_told() {
+    let bench = Bench::new(3, SMALL);
+    // What NFS calls a file that another shard has removed and reads still.
+    std::fs::create_dir(bench.path("out")).unwrap();
+    std::fs::write(bench.path("out/.nfs000000000a"), "").unwrap();
+    done(bench.build("out", &[]));
+    let file = bench.path("out/samples.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let last = text.lines().last().unwrap();
+    let more = last.replacen("\"index\":2", "\"index\":3", 1);
+    assert_ne!(more, last);
+    std::fs::write(&file, format!("{text}{more}\n")).unwrap();
+    let (code, said) = told(&bench.build("out", &[]));
+    assert!(code == 1 && said.contains("samples.jsonl:4: there are more lines than samples"), "{code} {said}");
 }
 
 /// So may the recipe in a data set's file, and lines that do not fit it.

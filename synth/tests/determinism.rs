@@ -128,6 +128,26 @@ fn every_sample_replays_and_a_changed_source_is_found() {
     let (code, said) = told(&bench.run(&["replay", "out", "3", "--sources", "moved"]));
     assert_eq!(code, 2);
     assert!(said.contains("has changed since the data set was built"), "{said}");
+    let (code, said) = told(&bench.run(&["check", "out", "--sources", "moved"]));
+    assert!(code == 2 && said.contains("has changed since the data set was built"), "{said}");
+}
+
+/// Folders that were given on the command line are absolute in the data set, and lie elsewhere on another machine.
+#[test]
+fn sources_of_the_command_line_are_found_where_they_lie_now() {
+    let bench = Bench::new(6, SMALL);
+    let path = |name: &str| bench.path(name).display().to_string();
+    done(bench.build("out", &["--backgrounds", &path("behind"), "--reflections", &path("before")]));
+    done(bench.run(&["replay", "out", "5"]));
+    for (from, to) in [("behind", "b"), ("before", "r")] {
+        std::fs::rename(bench.path(from), bench.path(to)).unwrap();
+    }
+    std::fs::remove_file(bench.path("out/origin.yaml")).unwrap();
+    let (code, said) = told(&bench.run(&["replay", "out", "5", "--backgrounds", "b"]));
+    assert!(code == 2 && said.contains("before"), "{said}");
+    let there = ["--backgrounds", "b", "--reflections", "r"];
+    done(bench.run(&[&["replay", "out", "5"][..], &there].concat()));
+    done(bench.run(&[&["check", "out"][..], &there].concat()));
 }
 
 #[test]

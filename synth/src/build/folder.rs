@@ -30,10 +30,23 @@ use crate::{
 
 /// Goes through what an earlier run finished; gives the index after it. Pictures that are gone or empty, as after a
 /// loss of power, are made again: they must come out as their line says.
-pub(super) fn recheck(mixer: &Mixer, folders: &Folders<'_>, log: &Path, first: u64) -> Result<(u64, Repeats), Error> {
+pub(super) fn recheck(
+    mixer: &Mixer,
+    folders: &Folders<'_>,
+    log: &Path,
+    Range { start: first, end }: Range<u64>,
+) -> Result<(u64, Repeats), Error> {
     let (mut next, mut repeats) = (first, Repeats::default());
     for sample in Lines::open(log, first)?.into_iter().flatten() {
         let sample = sample?;
+        if sample.index >= end {
+            let message = format!(
+                "{}:{}: there are more lines than samples; remove it and build again",
+                log.display(),
+                next - first + 1
+            );
+            return Err(Error::Damaged(message));
+        }
         let whole = |file: &SampleFile| file.path.under(folders.out).metadata().is_ok_and(|m| m.len() > 0);
         let more = [&sample.background_unscaled, &sample.reflection_unscaled];
         let files = [&sample.mixture, &sample.background, &sample.reflection];
@@ -228,7 +241,10 @@ pub(super) fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> 
         let entry = entry.map_err(Error::io(out, "list"))?;
         let name = entry.file_name();
         let log = is_shard_log(name.as_encoded_bytes()) && entry.metadata().is_ok_and(|m| m.len() == 0);
-        if !log && !name.as_encoded_bytes().starts_with(b".writing-") {
+        // What this program writes at first, and NFS's name of a scratch file that another shard has removed and reads still.
+        let passing =
+            [&b".writing-"[..], b".tmp", b".nfs"].iter().any(|start| name.as_encoded_bytes().starts_with(start));
+        if !log && !passing {
             // Shards may begin at the same time: whatever they write comes after the data set's file, but for empty logs.
             if out.join(DATASET_FILE).exists() {
                 return Ok(());

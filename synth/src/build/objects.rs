@@ -47,7 +47,7 @@ fn tar_name(split: Split, piece: u64) -> String {
 }
 
 fn range(piece: u64, samples: u64) -> Range<u64> {
-    piece * PIECE..((piece + 1) * PIECE).min(samples)
+    piece * PIECE..(piece + 1).saturating_mul(PIECE).min(samples)
 }
 
 /// Mixes the pieces of a shard that are not there yet.
@@ -61,7 +61,7 @@ pub(super) fn build(
 ) -> Result<Made, Error> {
     same_or_put(place, mixer.dataset())?;
     let pieces = shard.range(mixer.len().div_ceil(PIECE));
-    let all = pieces.start * PIECE..(pieces.end * PIECE).min(mixer.len());
+    let all = pieces.start * PIECE..pieces.end.saturating_mul(PIECE).min(mixer.len());
     let there = place.list()?;
     let (mut done, mut resumed, mut repeats) = (all.start, 0, Repeats::default());
     progress.begin("mixing", all.end - all.start);
@@ -69,7 +69,7 @@ pub(super) fn build(
         let samples = range(piece, mixer.len());
         if there.contains_key(&lines_name(piece)) {
             let lines = lines(place, piece, mixer.len())?;
-            if lines.iter().all(|line| there.contains_key(&tar_name(line.split, piece))) {
+            if lines.iter().all(|line| there.get(&tar_name(line.split, piece)).is_some_and(|bytes| *bytes > 0)) {
                 lines.iter().for_each(|line| repeats.add(Repeats::of(line)));
                 resumed += samples.end - samples.start;
                 done = samples.end;
@@ -94,12 +94,39 @@ fn put_piece(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<Option<Repeats>, Error> {
-    let (mut tars, mut text, mut repeats) = (BTreeMap::new(), Vec::new(), Repeats::default());
+    let mut tars = BTreeMap::new();
+    match mix_piece(&mut tars, mixer, place, piece, pool, progress, stop) {
+        Ok(Some((text, repeats))) => {
+            for (mut upload, _) in tars.into_values() {
+                upload.put(ustar::END.to_vec())?;
+                upload.finish()?;
+            }
+            place.put(&lines_name(piece), text)?;
+            Ok(Some(repeats))
+        }
+        ended => {
+            // What a store has of an upload that is not finished is seen by nobody, and paid for.
+            tars.into_values().for_each(|(upload, _)| upload.abort());
+            ended.map(|_| None)
+        }
+    }
+}
+
+/// Mixes a piece into its uploads, by split; gives its lines. None once `stop` is set.
+fn mix_piece<'a>(
+    tars: &mut BTreeMap<Split, (Upload<'a>, Vec<u8>)>,
+    mixer: &Mixer,
+    place: &'a Place,
+    piece: u64,
+    pool: &rayon::ThreadPool,
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<Option<(Vec<u8>, Repeats)>, Error> {
+    let (mut text, mut repeats) = (Vec::new(), Repeats::default());
     let all: Vec<u64> = range(piece, mixer.len()).collect();
     // In groups, so that few pictures are in memory at a time; what was mixed is uploaded in the background.
     for group in all.chunks(4 * pool.current_num_threads()) {
         if stop.load(Ordering::Relaxed) {
-            tars.into_values().for_each(|(upload, _): (Upload<'_>, Vec<u8>)| upload.abort());
             return Ok(None);
         }
         let make = |index: &u64| {
@@ -128,12 +155,7 @@ fn put_piece(
             progress.step(1);
         }
     }
-    for (mut upload, _) in tars.into_values() {
-        upload.put(ustar::END.to_vec())?;
-        upload.finish()?;
-    }
-    place.put(&lines_name(piece), text)?;
-    Ok(Some(repeats))
+    Ok(Some((text, repeats)))
 }
 
 /// A sample's files in a tar: its pictures, and its line as `.json`.

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use manifests::Digest;
+
 use crate::{
-    dataset::{Origin, header},
+    dataset::{Moved, header},
     error::Error,
     recipe::{Layer, sources},
     source::{At, Finder, in_folder},
@@ -15,12 +17,14 @@ pub(super) struct Picture {
     pub(super) split: String,
     /// What it shows, where that is known.
     pub(super) scene: Option<String>,
+    /// What it was when the data set was built.
+    pub(super) blake3: Option<Digest>,
 }
 
 /// The sources of a data set that `synth` built.
-pub(super) fn built(dir: &Path, root: Option<&Path>) -> Result<Vec<Picture>, Error> {
-    let dataset = header(dir)?;
-    let root = Origin::root(dir, root)?;
+pub(super) fn built(dir: &Path, moved: &Moved) -> Result<Vec<Picture>, Error> {
+    let mut dataset = header(dir)?;
+    let root = moved.apply(dir, &mut dataset.recipe)?;
     let layers = [(Layer::Background, &dataset.backgrounds), (Layer::Reflection, &dataset.reflections)];
     let finder = Finder::default();
     layers
@@ -30,7 +34,8 @@ pub(super) fn built(dir: &Path, root: Option<&Path>) -> Result<Vec<Picture>, Err
             let source = sources(&dataset.recipe, layer).get(image.source as usize);
             let source = source.ok_or_else(|| Error::Damaged(format!("{}: names no source", image.path)))?;
             let at = finder.find(source, &root, &image.path)?;
-            Ok(Picture { at, split: image.split.to_string(), scene: Some(image.scene.clone()) })
+            let (split, scene) = (image.split.to_string(), Some(image.scene.clone()));
+            Ok(Picture { at, split, scene, blake3: Some(image.blake3) })
         })
         .collect()
 }
@@ -45,8 +50,10 @@ pub(super) fn found(dir: &Path) -> Result<Vec<Picture>, Error> {
         return Err(Error::BadInput(sentence));
     }
     let split = |path: &str| path.split_once('/').map(|(folder, _)| folder.to_owned());
-    let pictures: Vec<Picture> =
-        files.into_iter().filter_map(|(path, at)| Some(Picture { split: split(&path)?, at, scene: None })).collect();
+    let pictures: Vec<Picture> = files
+        .into_iter()
+        .filter_map(|(path, at)| Some(Picture { split: split(&path)?, at, scene: None, blake3: None }))
+        .collect();
     if pictures.iter().map(|picture| &picture.split).collect::<BTreeSet<_>>().len() < 2 {
         let message = "holds no dataset.yaml, nor two folders with pictures: each split needs a folder here";
         return Err(Error::BadInput(format!("{}: {message}", dir.display())));

@@ -5,7 +5,10 @@ mod errnet;
 mod imagefolder;
 mod webdataset;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use clap::ValueEnum;
 
@@ -41,8 +44,8 @@ trait Writer {
 /// Writes a data set in another format; gives the number of samples.
 ///
 /// # Errors
-/// A data set that cannot be read, a folder that is there already, a full disk: nothing is left under `out` then.
-pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Result<u64, Error> {
+/// A data set that cannot be read, a folder that is there already, a full disk, `stop`: nothing is left under `out` then.
+pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress, stop: &AtomicBool) -> Result<u64, Error> {
     let dataset = dataset::header(dir)?;
     whole(out, |folder| {
         progress.begin("exporting", dataset.recipe.count);
@@ -54,6 +57,7 @@ pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Re
         };
         for sample in dataset::lines(dir, &dataset)? {
             let sample = sample?;
+            given_up(out, stop)?;
             writer.add(&sample, &Paths::of(&sample, dir))?;
             progress.step(1);
         }
@@ -61,6 +65,14 @@ pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress) -> Re
         progress.end();
         Ok(dataset.recipe.count)
     })
+}
+
+/// Ends what has no half, once somebody asked to stop.
+pub(crate) fn given_up(out: &Path, stop: &AtomicBool) -> Result<(), Error> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::GivenUp { out: out.to_path_buf() });
+    }
+    Ok(())
 }
 
 /// Makes a new folder by filling one beside it, so that it is there whole or not at all.
@@ -83,6 +95,9 @@ pub(crate) fn whole<T>(out: &Path, fill: impl FnOnce(&Path) -> Result<T, Error>)
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(folder, mode).map_err(Error::io(folder, "open up"))?;
     }
+    // Its name comes after all that is in it, also where the power fails.
+    let opened = std::fs::File::open(folder).map_err(Error::io(folder, "open"))?;
+    rustix::fs::syncfs(&opened).map_err(|e| Error::io(folder, "sync")(e.into()))?;
     std::fs::rename(folder, out).map_err(Error::io(out, "create"))?;
     // Its name is free now: there is nothing to remove any more.
     let _: PathBuf = unfinished.keep();

@@ -1,6 +1,6 @@
 //! From an object store into a data set's folder, every picture compared with its line on the way.
 
-use std::{collections::BTreeMap, io::Read, path::Path};
+use std::{collections::BTreeMap, io::Read, path::Path, sync::atomic::AtomicBool};
 
 use manifests::{
     Digest, LogWriter,
@@ -8,21 +8,25 @@ use manifests::{
 };
 
 use super::{PIECE, Place, header, lines, tar_name};
-use crate::{error::Error, progress::Progress};
+use crate::{
+    error::Error,
+    export::{given_up, whole},
+    progress::Progress,
+};
 
 /// Fetches the data set at `from`, a URL that was built to, into the new folder `out`; gives the number of samples.
 ///
 /// # Errors
 /// A data set that is not finished or damaged, a folder that is there already, a full disk: nothing is left under `out`
 /// then.
-pub fn fetch(from: &str, out: &Path, progress: &Progress) -> Result<u64, Error> {
+pub fn fetch(from: &str, out: &Path, progress: &Progress, stop: &AtomicBool) -> Result<u64, Error> {
     let place = Place::of(Path::new(from))?;
     let place = place.ok_or_else(|| Error::BadInput(format!("{from}: is no URL: name s3:// or file:///")))?;
-    into(&place, out, progress)
+    into(&place, out, progress, stop)
 }
 
-pub(super) fn into(place: &Place, out: &Path, progress: &Progress) -> Result<u64, Error> {
-    crate::export::whole(out, |folder| {
+pub(super) fn into(place: &Place, out: &Path, progress: &Progress, stop: &AtomicBool) -> Result<u64, Error> {
+    whole(out, |folder| {
         let there = place.list()?;
         if !there.contains_key(DATASET_FILE) {
             return Err(Error::BadInput(format!("{}: no data set here: there is no {DATASET_FILE}", place.name(""))));
@@ -51,6 +55,7 @@ pub(super) fn into(place: &Place, out: &Path, progress: &Progress) -> Result<u64
                 let size = there.get(&name).copied().unwrap_or(0);
                 let folder_of = folder.join(split.to_string());
                 std::fs::create_dir_all(&folder_of).map_err(Error::io(&folder_of, "create"))?;
+                given_up(out, stop)?;
                 let mut tar = tar::Archive::new(place.read(&name, size));
                 for entry in tar.entries().map_err(told)? {
                     let mut entry = entry.map_err(told)?;
@@ -67,7 +72,11 @@ pub(super) fn into(place: &Place, out: &Path, progress: &Progress) -> Result<u64
                 }
             }
             if let Some(path) = wanted.keys().next() {
-                return Err(Error::Damaged(format!("{}: {path} is in none of its tar files", place.name(""))));
+                return Err(Error::Damaged(format!(
+                    "{}: {path} is in none of its tar files; remove {} and build again",
+                    place.name(""),
+                    super::lines_name(piece)
+                )));
             }
             log.append_all(&lines)?;
             progress.step(lines.len() as u64);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, local::LocalFileSystem};
 use tokio::runtime::Runtime;
 
 use crate::error::Error;
@@ -48,7 +48,10 @@ impl Place {
         });
         let (store, prefix) =
             object_store::parse_url_opts(&url, environment).map_err(|e| wrong(format!("cannot be used: {e}")))?;
-        Self::new(store.into(), prefix, text).map(Some)
+        // A folder is as safe as a store only when it is asked to sync.
+        let store: Arc<dyn ObjectStore> =
+            if scheme == "file" { Arc::new(LocalFileSystem::new().with_fsync(true)) } else { store.into() };
+        Self::new(store, prefix, text).map(Some)
     }
 
     pub(super) fn new(store: Arc<dyn ObjectStore>, prefix: object_store::path::Path, url: &str) -> Result<Self, Error> {

@@ -82,7 +82,7 @@ fn what_is_fetched_is_the_data_set_and_what_is_damaged_is_told() {
     let (folder, store) = (tempfile::tempdir().unwrap(), Arc::new(InMemory::new()));
     let mixer = mixer(folder.path(), 1200);
     let there = place(&store, "set");
-    let fetch = |out: &str| fetch::into(&there, &folder.path().join(out), &Progress::silent());
+    let fetch = |out: &str| fetch::into(&there, &folder.path().join(out), &Progress::silent(), &AtomicBool::new(false));
     assert!(fetch("a").unwrap_err().to_string().contains("no data set here"));
     make(&mixer, &there, "0/2", false);
     assert!(fetch("a").unwrap_err().to_string().contains("is not finished"));

@@ -193,8 +193,8 @@ impl Manifest for Run {
         }
         let Schedule { batch, accumulate, keep_best, .. } = self.schedule;
         for (key, value) in [("batch", batch), ("accumulate", accumulate), ("keep_best", keep_best)] {
-            if value == 0 {
-                return fail(&format!("schedule.{key}"), "must be at least 1");
+            if !(1..=65_536).contains(&value) {
+                return fail(&format!("schedule.{key}"), "must be from 1 to 65536");
             }
         }
         if self.schedule.ema.is_some_and(|decay| !(decay > 0.0 && decay < 1.0)) {
@@ -207,6 +207,9 @@ impl Manifest for Run {
             return fail("schedule.stages", "has no epoch");
         }
         for (i, stage) in self.schedule.stages.iter().enumerate() {
+            if stage.epochs > 1_000_000 {
+                return fail(&format!("schedule.stages[{i}].epochs"), "must be at most 1000000");
+            }
             for (key, rate) in [("learning_rate", Some(stage.learning_rate)), ("until", stage.until)] {
                 if rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1.0)) {
                     return fail(&format!("schedule.stages[{i}].{key}"), "must be above 0 and at most 1");

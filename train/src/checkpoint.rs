@@ -8,7 +8,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use manifests::{
-    Manifest as _,
+    Digest, Manifest as _,
     run::{Run, Scores},
 };
 use safetensors::{Dtype, tensor::TensorView};
@@ -43,6 +43,9 @@ pub struct Header {
     pub version: u32,
     /// The run's configuration, whole.
     pub run: Run,
+    /// What tells the run's data sets from others; none where an older program wrote the checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Digest>,
     /// Optimiser steps done, which is also the position in the order of samples.
     pub step: u64,
     /// Steps that the optimiser counted: fewer than `step` where batches were skipped.
@@ -213,6 +216,7 @@ impl Header {
         Self {
             version: VERSION,
             run,
+            data: None,
             step: 0,
             optimizer_steps: 0,
             seconds: 0.0,

@@ -93,11 +93,17 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
     let mut folder = RunFolder::open(&args.out, &run, args.resume)?;
     folder.environment(&device, &std::env::args().collect::<Vec<_>>())?;
     let restored = folder.restore(&mut trainer)?;
+    if restored.as_ref().and_then(|header| header.data).is_some_and(|fitted| fitted != data.digest) {
+        let message = "was fitted on other data: a recipe or a photograph of its data sets has changed since, and with it the \
+                       order of samples; give another --out, or restore what changed";
+        return Err(Error::input_at(&args.out, message));
+    }
     let show = |p: &Progress| match &restored {
         Some(header) => p.say(&format!("{}: continuing after step {}", run.name, header.step)),
         None => p.say(&format!("{}: {} samples, {} steps", run.name, data.train.len(), last)),
     };
     let mut header = restored.clone().unwrap_or_else(|| Header::new(run.clone()));
+    header.data = Some(data.digest);
     let mut progress = Progress::new(trainer.step, last);
     show(&progress);
 

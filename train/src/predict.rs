@@ -57,15 +57,26 @@ pub(crate) fn predict(args: &PredictArgs) -> Result<(), Error> {
     let jobs: Vec<Job<'_>> = jobs.filter(|job| !job.done()).collect();
     let mut progress = progress::count("predicting", "tiles", jobs.iter().map(|job| job.tiles()).sum());
     let began = Instant::now();
+    let mut unusable = 0;
     for job in &jobs {
-        job.run(&net, &device, &mut progress)?;
+        match job.run(&net, &device, &mut progress) {
+            // The others are not held up by a picture that cannot be read.
+            Err(e @ Error::BadInput(_)) if pictures.len() > 1 => {
+                manifests::tell!("left out: {e}");
+                unusable += 1;
+            }
+            done => done?,
+        }
     }
     drop(progress);
-    let rate = jobs.len() as f64 / began.elapsed().as_secs_f64();
+    let rate = (jobs.len() - unusable) as f64 / began.elapsed().as_secs_f64();
     let there = pictures.len() - jobs.len();
     let speed = if jobs.is_empty() { String::new() } else { format!(", {rate:.2} pictures a second") };
     manifests::say!("{}: {} pictures, {there} of them already there{speed}", args.out.display(), pictures.len());
-    Ok(())
+    match unusable {
+        0 => Ok(()),
+        n => Err(Error::Failed(format!("{n} of {} pictures could not be read: repair or remove them", pictures.len()))),
+    }
 }
 
 /// A picture to take apart.

@@ -86,6 +86,25 @@ fn a_run_in_two_parts_ends_with_the_same_weights_bit_for_bit() {
     assert_eq!(steps("whole"), steps("parts"));
 }
 
+/// Other samples in the same place would come in another order.
+#[test]
+fn a_run_does_not_go_on_with_other_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    data_set(&folder.path().join("data"), 8, 2, 0);
+    let run = run_file(folder.path(), 3).display().to_string();
+    assert!(train(&["fit", &run, "--out", &path("run"), "--max-steps", "2"]).status.success());
+    let header = path("data/dataset.yaml");
+    let text = std::fs::read_to_string(&header).unwrap();
+    let at = text.find("blake3: ").unwrap() + "blake3: ".len();
+    let digit = if text.as_bytes()[at] == b'0' { "1" } else { "0" };
+    std::fs::write(&header, format!("{}{digit}{}", &text[..at], &text[at + 1..])).unwrap();
+    let (code, said) = failure(&train(&["fit", &run, "--out", &path("run"), "--resume"]));
+    assert!(code == Some(2) && said.contains("was fitted on other data"), "{code:?} {said}");
+    std::fs::write(&header, text).unwrap();
+    assert!(train(&["fit", &run, "--out", &path("run"), "--resume"]).status.success());
+}
+
 /// Steps of two batches, averaged weights, the two best checkpoints: in parts as in one go.
 #[test]
 fn accumulated_and_averaged_runs_continue_too() {

@@ -109,6 +109,17 @@ fn what_is_there_stays_and_bad_input_is_one_sentence() {
         assert!(code == Some(2) && text.contains(words), "{text}");
         assert!(!Path::new(&path("none")).exists());
     }
+
+    // Among others a picture that cannot be read is left out, and told.
+    std::fs::rename(path("torn.jpg"), path("in/a.jpg")).unwrap();
+    let (code, text) = failure(&train(&["predict", &net, &path("in"), "--out", &path("rest")]));
+    assert!(
+        code == Some(1) && text.contains("left out: ") && text.contains("1 of 3 pictures could not be read"),
+        "{text}"
+    );
+    assert!(
+        Path::new(&path("rest/deep/y.reflection.png")).exists() && Path::new(&path("rest/x.reflection.png")).exists()
+    );
 }
 
 /// A bare state_dict keeps what its last layer gives: R and B do not change places.

@@ -19,6 +19,9 @@ pub struct Photograph {
     pub exif: Option<Vec<u8>>,
 }
 
+/// Bytes of a decoded picture at most: a few bytes of a file may claim any size.
+const MOST_BYTES: u64 = 2 << 30;
+
 impl Photograph {
     /// Reads a PNG or JPEG as 8-bit RGB; transparency is dropped. `-` is standard input.
     ///
@@ -35,6 +38,12 @@ impl Photograph {
         let bad = |e: ImageError| Error::input_at(path, format!("is not a readable PNG or JPEG picture ({e})"));
         let reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format();
         let mut decoder = reader.map_err(Error::io(path, "read"))?.into_decoder().map_err(bad)?;
+        if decoder.total_bytes() > MOST_BYTES {
+            let (width, height) = decoder.dimensions();
+            let message =
+                format!("claims {width} x {height} pixels, more than {} GiB: make it smaller", MOST_BYTES >> 30);
+            return Err(Error::input_at(path, message));
+        }
         let exif = decoder.exif_metadata().map_err(bad)?;
         let pixels = DynamicImage::from_decoder(decoder).map_err(bad)?.into_rgb8();
         Ok(Self { pixels, exif })

@@ -134,6 +134,16 @@ impl Sources {
         )))
     }
 
+    /// What tells these data sets from others: their recipes and every photograph in them, by hash.
+    ///
+    /// # Errors
+    /// A header that cannot be written as JSON.
+    pub fn digest(&self) -> Result<Digest, Error> {
+        let headers: Vec<_> = self.0.iter().map(Source::header).collect();
+        let text = serde_json::to_vec(&headers);
+        Ok(Digest::of(&text.map_err(|e| Error::Failed(format!("{}: cannot be hashed: {e}", self.names())))?))
+    }
+
     fn names(&self) -> String {
         self.0.iter().map(|source| source.path.display().to_string()).collect::<Vec<_>>().join(", ")
     }

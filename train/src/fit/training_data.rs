@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, path::Path};
 
 use candle_core::Tensor;
-use manifests::{dataset::Split, run::Run};
+use manifests::{Digest, dataset::Split, run::Run};
 
 use super::validate::Validation;
 use crate::{
@@ -19,6 +19,8 @@ pub(crate) struct TrainingData {
     pub(crate) train: Samples,
     /// Their batches.
     pub(crate) order: Order,
+    /// What tells the data sets from others.
+    pub(crate) digest: Digest,
     /// The samples that are not.
     pub(crate) validation: Validation,
     /// How many batches statistics are re-estimated over, and their mixtures, once they were asked for.
@@ -39,7 +41,8 @@ impl TrainingData {
         }
         let order = Order::new(run.seed.0, run.schedule.batch, &train);
         let precise = (run.schedule.precise_batches, OnceCell::new());
-        Ok(Self { train, order, validation: Validation::new(validation), precise })
+        let digest = sources.digest()?;
+        Ok(Self { train, order, digest, validation: Validation::new(validation), precise })
     }
 
     /// Batches from step `first` on, decoded ahead.

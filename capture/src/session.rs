@@ -29,10 +29,13 @@ pub(crate) struct Folder {
 impl Folder {
     /// Opens or creates the folder, and refuses one that holds a session of another plan or is in use.
     pub(crate) fn open(root: &Path, plan: &Plan) -> Result<Self, Error> {
+        let new = !root.exists();
         fs::create_dir_all(root).map_err(manifests::Error::io(root, "create"))?;
-        // The folder's own name must outlast a power loss as what is in it does.
-        let parent = root.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        manifests::io::sync_folder(parent).map_err(manifests::Error::io(parent, "sync"))?;
+        if new {
+            // The folder's own name must outlast a power loss as what is in it does.
+            let parent = root.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            manifests::io::sync_folder(parent).map_err(manifests::Error::io(parent, "sync"))?;
+        }
         let path = root.join(".lock");
         let lock = File::create(&path).map_err(manifests::Error::io(&path, "create"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|e| match e {

@@ -112,8 +112,8 @@ fn place(root: &Path, from: &Path, stem: &str, extension: &str, blake3: Digest) 
         fs::create_dir_all(folder).map_err(disk(folder))?;
         // The name, and the folders above it that this shot may have been the first to need.
         let sync = || -> Result<(), Error> {
-            let parents = folder.ancestors().take_while(|p| p.starts_with(root));
-            parents.into_iter().try_for_each(|parent| manifests::io::sync_folder(parent).map_err(disk(parent)))
+            let mut parents = folder.ancestors().take_while(|p| p.starts_with(root));
+            parents.try_for_each(|parent| manifests::io::sync_folder(parent).map_err(disk(parent)))
         };
         match move_new(from, &to) {
             Ok(()) => {

@@ -62,7 +62,10 @@ impl Convolutions {
         if let Some(by) = by {
             // SAFETY: the caller's promise.
             let algorithms = unsafe { self.algorithms(by, key, d, at) }?;
-            self.chosen.insert(key, Choice { uses, algorithms });
+            // A measurement that finds nothing leaves the estimate's.
+            if !algorithms.is_empty() {
+                self.chosen.entry(key).or_default().algorithms = algorithms;
+            }
         }
         let choice = self.chosen.entry(key).or_default();
         choice.uses = choice.uses.saturating_add(1);

@@ -72,6 +72,50 @@ fn lists_of_three_kinds() {
 }
 
 #[test]
+fn whom_to_credit_goes_with_every_photograph_and_into_croissant() {
+    let bench = Bench::new(12, SMALL);
+    recipe(&bench, "{folder: behind, licence: CC-BY-4.0, credit: Ada Byron}");
+    done(bench.build("out", &[]));
+    let reader = synth::dataset::open(&bench.path("out")).unwrap();
+    assert!(reader.dataset.backgrounds.iter().all(|s| s.credit.as_deref() == Some("Ada Byron")));
+    assert!(reader.dataset.reflections.iter().all(|s| s.credit.is_none()));
+    done(bench.run(&["export", "croissant", "out", "--out", "export"]));
+    let text = std::fs::read_to_string(bench.path("export/croissant.json")).unwrap();
+    let croissant: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(croissant["license"], serde_json::json!(["CC-BY-4.0", "CC0-1.0"]));
+    assert_eq!(croissant["creator"][0]["name"], "Ada Byron");
+}
+
+/// A pipe would wait for somebody who writes into it, and a file beyond any photograph would take all memory.
+#[test]
+fn what_is_no_photographs_file_is_not_opened() {
+    let bench = Bench::new(12, SMALL);
+    let made = std::process::Command::new("mkfifo").arg(bench.path("behind/pipe.jpg")).status().unwrap();
+    assert!(made.success());
+    let huge = std::fs::File::create(bench.path("behind/huge.png")).unwrap();
+    huge.set_len(3 << 30).unwrap();
+    std::fs::write(bench.path("list.txt"), "pipe.jpg\nhuge.png\n000.jpg\n").unwrap();
+    recipe(&bench, "{folder: behind, list: list.txt, licence: MIT}");
+    let (code, said) = told(&bench.build("out", &[]));
+    assert_eq!(code, 2);
+    assert!(said.contains("pipe.jpg: cannot be read (is no regular file)"), "{said}");
+    assert!(said.contains("huge.png: cannot be read (3221225472 bytes, above the limit of 2 GiB)"), "{said}");
+}
+
+/// A pattern beside the output that does not reach into it is no danger.
+#[test]
+fn a_pattern_may_begin_in_the_folder_that_holds_the_output() {
+    let bench = Bench::new(12, SMALL);
+    photographs(&bench.path("shots-1"), 6, 60);
+    recipe(&bench, "{glob: 'shots-*/*.png', licence: MIT}");
+    done(bench.build("out", &[]));
+    assert_eq!(paths(&bench, "out"), ["shots-1/001.png", "shots-1/003.png", "shots-1/005.png"]);
+    recipe(&bench, "{glob: '**/*.png', licence: MIT}");
+    let (code, said) = told(&bench.build("other", &[]));
+    assert!(code == 2 && said.contains("--out other lies inside this folder"), "{code} {said}");
+}
+
+#[test]
 fn lists_that_are_wrong_name_file_and_line() {
     let bench = Bench::new(12, SMALL);
     for (list, text, clauses) in [

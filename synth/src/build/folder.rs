@@ -26,6 +26,7 @@ use crate::{
     progress::Progress,
     recipe,
     shard::is_shard_log,
+    source::{Glob, split_pattern},
 };
 
 /// Goes through what an earlier run finished; gives the index after it. Pictures that are gone or empty, as after a
@@ -215,6 +216,12 @@ impl Log {
     }
 }
 
+/// Whether a pattern of sources may fit what lies `below` the folder that it starts in; where it is no pattern, that is told
+/// elsewhere.
+fn may_enter(glob: &str, below: &Path) -> bool {
+    Glob::new(split_pattern(glob).1).is_ok_and(|glob| glob.enters(below))
+}
+
 /// Makes the folder, or sees to it that it is a data set's, and that no source would read what is written.
 pub(super) fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> {
     std::fs::create_dir_all(out).map_err(Error::io(out, "create"))?;
@@ -225,7 +232,8 @@ pub(super) fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> 
                 && source.tar.is_none()
                 && source.list.is_none()
                 && let Ok(folder) = recipe::place(source, &opened.root).canonicalize()
-                && real.starts_with(&folder)
+                && let Ok(below) = real.strip_prefix(&folder)
+                && source.glob.as_deref().is_none_or(|glob| may_enter(glob, below))
             {
                 let message =
                     format!("--out {} lies inside this folder, so samples would be read as photographs", out.display());

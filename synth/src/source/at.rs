@@ -15,6 +15,9 @@ use manifests::recipe::Source;
 use super::tar;
 use crate::{error::Error, recipe::place};
 
+/// Bytes of a photograph at most: 256 million pixels of 8 bytes, which is what is decoded.
+const MAX_BYTES: u64 = 2 << 30;
+
 /// A file, or a member of a tar file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct At {
@@ -51,14 +54,24 @@ impl At {
     /// one than to read it.
     pub(crate) fn read_into(&self, bytes: &mut Vec<u8>) -> std::io::Result<()> {
         bytes.clear();
-        let mut file = File::open(&self.file)?;
+        // Before it is opened: a pipe would wait for whoever writes into it.
+        let about = std::fs::metadata(&self.file)?;
+        if !about.is_file() {
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "is no regular file"));
+        }
+        let length = self.member.as_ref().map_or(about.len(), |member| member.length);
+        if length > MAX_BYTES {
+            let why = format!("{length} bytes, above the limit of {} GiB", MAX_BYTES >> 30);
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, why));
+        }
+        let file = File::open(&self.file)?;
         let Some(member) = &self.member else {
-            bytes.try_reserve_exact(usize::try_from(file.metadata()?.len()).unwrap_or(0))?;
-            return file.read_to_end(bytes).map(drop);
+            bytes.try_reserve_exact(length as usize)?;
+            // It may be growing.
+            return file.take(MAX_BYTES).read_to_end(bytes).map(drop);
         };
         // What an archive claims is no reason to take memory: it may be torn.
-        let there = file.metadata()?.len().saturating_sub(member.offset);
-        if member.length > there {
+        if member.length > about.len().saturating_sub(member.offset) {
             return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the archive ends before it"));
         }
         bytes.resize(member.length as usize, 0);

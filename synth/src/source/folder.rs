@@ -11,6 +11,37 @@ use super::{At, Found, Problem, split_pattern};
 const MATCHING: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
+/// A pattern of paths, and its parts, which say where not to look.
+pub(crate) struct Glob {
+    whole: Pattern,
+    /// Those of folders, up to a `**`.
+    folders: Vec<Pattern>,
+    /// Whether there is a `**`, which crosses any number of folders.
+    any_depth: bool,
+}
+
+impl Glob {
+    /// A pattern below the folder that it starts in.
+    pub(crate) fn new(pattern: &str) -> Result<Self, glob::PatternError> {
+        let whole = Pattern::new(pattern)?;
+        let mut parts = pattern.split('/').collect::<Vec<_>>();
+        let any_depth = parts.contains(&"**");
+        // The last part is a file's name.
+        parts.pop();
+        let folders = parts.into_iter().take_while(|part| *part != "**").map(Pattern::new).collect::<Result<_, _>>()?;
+        Ok(Self { whole, folders, any_depth })
+    }
+
+    /// Whether a file that fits may lie in the folder `below` the one that the pattern starts in, at any depth.
+    pub(crate) fn enters(&self, below: &Path) -> bool {
+        let fit = self.folders.iter().zip(below.iter()).all(|(part, name)| {
+            // What is not UTF-8 is told where it is a photograph's, so it is looked at.
+            name.to_str().is_none_or(|name| part.matches_with(name, MATCHING))
+        });
+        fit && (self.any_depth || below.iter().count() <= self.folders.len())
+    }
+}
+
 /// Files with one of `suffixes` at any depth; hidden ones are left out, symbolic links followed.
 pub(super) fn photographs(
     glob: Option<&str>,
@@ -18,15 +49,19 @@ pub(super) fn photographs(
     suffixes: &[&str],
     unusable: &mut Vec<String>,
 ) -> Result<Vec<Found>, Problem> {
-    let pattern = glob.map(|glob| Pattern::new(split_pattern(glob).1)).transpose();
+    let pattern = glob.map(|glob| Glob::new(split_pattern(glob).1)).transpose();
     let pattern = pattern.map_err(|e| Problem::Source(format!("is no pattern: {e}")))?;
+    let below = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_path_buf();
     let mut found = Vec::new();
     let visible = |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().as_encoded_bytes().starts_with(b".");
     let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let is_wanted = |path: &Path| {
         !hidden(path) && path.extension().is_some_and(|e| suffixes.iter().any(|k| e.eq_ignore_ascii_case(k)))
     };
-    for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(visible) {
+    let entered = |e: &walkdir::DirEntry| {
+        e.depth() == 0 || !e.file_type().is_dir() || pattern.as_ref().is_none_or(|p| p.enters(&below(e.path())))
+    };
+    for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(|e| visible(e) && entered(e)) {
         let entry = match entry {
             Ok(entry) => entry,
             // A loop of links leads back to folders that are listed anyway.
@@ -41,8 +76,8 @@ pub(super) fn photographs(
             }
         };
         let known = is_wanted(entry.path());
-        let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
-        let fits = pattern.as_ref().is_none_or(|p| p.matches_path_with(below, MATCHING));
+        let below = below(entry.path());
+        let fits = pattern.as_ref().is_none_or(|p| p.whole.matches_path_with(&below, MATCHING));
         if !entry.file_type().is_file() || !known || !fits {
             continue;
         }
@@ -54,4 +89,25 @@ pub(super) fn photographs(
         found.push(Found { path: parts.join("/"), at: At::file(entry.into_path()), scene: None, licence: None });
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn only_folders_that_may_hold_what_fits_are_entered() {
+        for (pattern, entered, passed) in [
+            ("*.jpg", &[""][..], &["a", "out", "out/train"][..]),
+            ("2*/raw/*.jpg", &["2024", "2024/raw"], &["1999", "2024/x", "2024/raw/deeper"]),
+            ("2*/**/*.jpg", &["2024", "2024/a/b/c"], &["1999", "1999/a"]),
+            ("**/*.jpg", &["a", "a/b"], &[]),
+        ] {
+            let glob = Glob::new(pattern).unwrap();
+            entered.iter().for_each(|folder| assert!(glob.enters(Path::new(folder)), "{pattern} {folder}"));
+            passed.iter().for_each(|folder| assert!(!glob.enters(Path::new(folder)), "{pattern} {folder}"));
+        }
+    }
 }

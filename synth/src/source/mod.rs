@@ -15,6 +15,7 @@ use manifests::{
 };
 
 pub(crate) use at::{At, Finder};
+pub(crate) use folder::Glob;
 
 use crate::{
     decode::{RAW_SUFFIXES, SUFFIXES},

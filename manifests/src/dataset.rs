@@ -190,6 +190,9 @@ pub struct Drawn {
     /// The mask on the reflection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attenuation: Option<DrawnAttenuation>,
+    /// Quality, 1 to 100, at which the mixture was compressed as JPEG; I is what that makes of B + R.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jpeg_quality: Option<u8>,
 }
 
 /// A lens as one sample has it: a point that is out of focus becomes a disc of diameter

@@ -32,9 +32,9 @@ pub struct Recipe {
     pub mix: Mix,
     /// Where the layers come from.
     pub sources: Sources,
-    /// Sizes of samples, drawn with equal probability; portrait sources give portrait samples.
-    #[serde(default = "paper_sizes")]
-    pub sizes: Vec<Size>,
+    /// Sizes of samples, drawn with equal probability; portrait sources give portrait samples. Left out, the preset's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Vec<Size>>,
     /// Fractions of the scenes that go to training, validation and test.
     #[serde(default)]
     pub splits: Splits,
@@ -44,13 +44,21 @@ pub struct Recipe {
     /// Limits that every sample keeps: numbers that break one are drawn anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
-    /// Whether the layers are also written as they were before weights, blur and the rest.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unscaled: bool,
+    /// Whether the layers are also written as they were before weights, blur and the rest. Left out, as the preset has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unscaled: Option<bool>,
 }
 
-fn paper_sizes() -> Vec<Size> {
-    vec![Size { height: 224, width: 288 }, Size { height: 96, width: 160 }]
+impl Recipe {
+    /// Sizes of samples: as stated, or the preset's.
+    pub fn sizes(&self) -> &[Size] {
+        self.sizes.as_deref().unwrap_or_else(|| self.preset.sizes())
+    }
+
+    /// Whether the layers are also written unscaled: as stated, or as the preset has it.
+    pub fn writes_unscaled(&self) -> bool {
+        self.unscaled.unwrap_or(self.preset == Preset::CorrnReleased)
+    }
 }
 
 /// A published way of mixing. Numbers are those of its authors' code, or of the paper where that is said.
@@ -61,13 +69,16 @@ pub enum Preset {
     /// U[0.1, 0.5], rotation by quarter turns, horizontal flip with probability 0.5.
     #[default]
     CorrnPaper,
-    /// CoRRN's released code: (alpha, beta) one of (0.8, 0.7), (0.9, 0.8), (0.7, 0.9), blur sigma 0.4, both flips.
+    /// CoRRN's released code (`data generation/generate_all_train_new.m`): (alpha, beta) one of (0.8, 0.7), (0.9, 0.8),
+    /// (0.7, 0.9), blur sigma 0.4, both flips, 96 x 128, saved as JPEG by MATLAB, whose quality is 75 where none is said. Its
+    /// network learns the unscaled background, which is written too.
     CorrnReleased,
     /// As `corrn-paper`, with alpha and beta as real glass mixes: least squares on SIR2's 500 triplets.
     Sir2Fit,
-    /// CEILNet (Fan et al., ICCV 2017): blur sigma 2 to 5, 1.3 times the mean excess over white taken off the reflection.
+    /// CEILNet (Fan et al., ICCV 2017): blur sigma 2 to 5, 1.3 times the mean excess over white taken off the reflection,
+    /// windows of 224 x 224.
     Ceilnet,
-    /// ERRNet (Wei et al., CVPR 2019): as `ceilnet`, a channel at a time, crops at scales 1 to 2.
+    /// ERRNet (Wei et al., CVPR 2019): as `ceilnet`, a channel at a time, windows of 224 x 224 at scales 1 to 2.
     Errnet,
     /// BDN (Yang et al., ECCV 2018): (1 - beta) B + beta R, beta in U[0.2, 0.4], blur sigma up to 2.
     Bdn,
@@ -75,6 +86,19 @@ pub enum Preset {
     Zhang,
     /// DSRNet (Hu and Guo, ICCV 2023): alpha B + beta R - alpha beta B R, blur sigma 2 to 5.
     Dsrnet,
+}
+
+impl Preset {
+    /// Sizes of samples: those that the authors state, the paper's for the others.
+    pub fn sizes(self) -> &'static [Size] {
+        match self {
+            Self::CorrnReleased => &[Size { height: 96, width: 128 }],
+            Self::Ceilnet | Self::Errnet => &[Size { height: 224, width: 224 }],
+            Self::CorrnPaper | Self::Sir2Fit | Self::Bdn | Self::Zhang | Self::Dsrnet => {
+                &[Size { height: 224, width: 288 }, Size { height: 96, width: 160 }]
+            }
+        }
+    }
 }
 
 /// Where the two layers come from.
@@ -221,11 +245,11 @@ impl Manifest for Recipe {
         if self.count == 0 {
             return fail("count".into(), "must be at least 1");
         }
-        if self.sizes.is_empty() {
+        if self.sizes().is_empty() {
             return fail("sizes".into(), "lists no size");
         }
         let zoom = self.mix.zoom.map_or(1.0, |zoom| zoom.high);
-        for (i, size) in self.sizes.iter().enumerate() {
+        for (i, size) in self.sizes().iter().enumerate() {
             if f64::from(size.height) * f64::from(size.width) * zoom * zoom > MOST_PIXELS {
                 return fail(
                     format!("sizes[{i}]"),
@@ -238,6 +262,10 @@ impl Manifest for Recipe {
             return fail("splits".into(), "train, validation and test must sum to 1");
         }
         self.mix.check()?;
+        let complement = self.mix.complement.unwrap_or(self.preset == Preset::Bdn && self.mix.alpha.is_none());
+        if complement && self.mix.beta.is_some_and(|beta| beta.high > 1.0) {
+            return fail("mix.beta".into(), "must lie within [0, 1], because alpha is 1 - beta here");
+        }
         if let Some(limits) = &self.limits {
             if limits.clipped.is_none() && limits.effective_beta.is_none() && limits.contrast.is_none() {
                 return fail("limits".into(), "limits none of `clipped`, `effective_beta` and `contrast`");

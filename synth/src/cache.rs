@@ -40,7 +40,7 @@ impl Cache {
     /// Opens or creates a cache.
     pub(crate) fn open(folder: &Path, recipe: &Recipe, model: &Model) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
-        let sizes: Vec<String> = recipe.sizes.iter().map(ToString::to_string).collect();
+        let sizes: Vec<String> = recipe.sizes().iter().map(ToString::to_string).collect();
         let zoom = model.zoom.map(|zoom| zoom.high);
         let kind = Digest::of(format!("{LAYOUT} {ARITHMETIC} {sizes:?} {zoom:?}").as_bytes()).short(16);
         Ok(Self { folder: folder.to_path_buf(), kind })

@@ -36,6 +36,8 @@ pub struct Paths {
     pub background: PathBuf,
     /// The reflection in it, beta R.
     pub reflection: PathBuf,
+    /// Background and reflection before weights and optics, where the data set has them.
+    pub unscaled: Option<[PathBuf; 2]>,
 }
 
 /// Opens a data set's folder, lines and all.
@@ -107,11 +109,20 @@ pub(crate) fn header(dir: &Path) -> Result<Dataset, Error> {
 impl Paths {
     /// Those of a sample of the data set in `dir`.
     pub(crate) fn of(sample: &Sample, dir: &Path) -> Self {
+        let unscaled = sample.background_unscaled.as_ref().zip(sample.reflection_unscaled.as_ref());
         Self {
+            unscaled: unscaled.map(|(b, r)| [b.path.under(dir), r.path.under(dir)]),
             mixture: sample.mixture.path.under(dir),
             background: sample.background.path.under(dir),
             reflection: sample.reflection.path.under(dir),
         }
+    }
+
+    /// Every picture by the name of its layer.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let scaled = [("mixture", &self.mixture), ("background", &self.background), ("reflection", &self.reflection)];
+        let unscaled = self.unscaled.iter().flat_map(|[b, r]| [("background-unscaled", b), ("reflection-unscaled", r)]);
+        scaled.into_iter().chain(unscaled).map(|(layer, path)| (layer, path.as_path()))
     }
 }
 

@@ -134,40 +134,4 @@ fn jpeg_header(bytes: &[u8]) -> Option<(usize, u8)> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-    use proptest::prelude::*;
-
-    /// A small picture as a JPEG or a PNG.
-    fn encoded(format: ImageFormat) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
-        let picture = image::RgbImage::from_fn(24, 17, |x, y| image::Rgb([(x * 9) as u8, (y * 13) as u8, 77]));
-        picture.write_to(&mut bytes, format).unwrap();
-        bytes.into_inner()
-    }
-
-    proptest! {
-        // Whatever the bytes, the answer is a picture or a clause: nothing panics.
-        #[test]
-        fn any_bytes_are_a_picture_or_a_clause(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0..3) {
-            let start: &[u8] = [&b""[..], b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"][kind as usize];
-            let _ = decode(&[start, &bytes].concat());
-        }
-        #[test]
-        fn any_damage_is_a_picture_or_a_clause(
-            jpeg in any::<bool>(),
-            damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
-            keep in any::<prop::sample::Index>(),
-        ) {
-            let mut bytes = encoded(if jpeg { ImageFormat::Jpeg } else { ImageFormat::Png });
-            for (at, value) in damage {
-                let at = at.index(bytes.len());
-                bytes[at] = value;
-            }
-            let _ = decode(&bytes);
-            let _ = decode(&bytes[..keep.index(bytes.len())]);
-        }
-    }
-}
+mod tests;

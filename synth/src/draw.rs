@@ -86,6 +86,8 @@ pub(crate) fn draw(seed: Seed, index: u64, attempt: u64, choices: Choices<'_>, m
     }
     let (least, mask) = (source.unit(), Seed(source.bits()));
     let attenuation = model.attenuation.map(|a| DrawnAttenuation { least: at(a.least, least), seed: mask });
+    let quality = source.unit();
+    let jpeg_quality = model.jpeg_quality.map(|range| at(range, quality).round() as u8);
     Drawn {
         background,
         reflection,
@@ -106,6 +108,7 @@ pub(crate) fn draw(seed: Seed, index: u64, attempt: u64, choices: Choices<'_>, m
         noise,
         aperture,
         attenuation,
+        jpeg_quality,
     }
 }
 

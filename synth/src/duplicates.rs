@@ -3,13 +3,15 @@
 
 mod pictures;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use manifests::{Digest, dataset::DATASET_FILE};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::{dataset::Moved, decode, error::Error, pixels::Rgb8, progress::Progress, reduce::resize};
+use crate::{
+    dataset::Moved, decode, error::Error, mix::Model, pixels::Rgb8, progress::Progress, read::reduce, reduce::resize,
+};
 
 /// What is compared of a picture: a 64-bit difference hash (Krawetz, 2013: is each of 9 x 8 grey values darker than the
 /// next?) finds candidates, 16 x 16 grey values decide.
@@ -100,9 +102,17 @@ pub(crate) fn pairs(
     prints: &[Option<Fingerprint>],
     asked: impl Fn(usize, usize) -> bool + Sync,
 ) -> Vec<(usize, usize, f64)> {
+    pairs_of(0..prints.len(), prints, asked)
+}
+
+/// As [`pairs`], of pictures in `rows` with later ones.
+pub(crate) fn pairs_of(
+    rows: Range<usize>,
+    prints: &[Option<Fingerprint>],
+    asked: impl Fn(usize, usize) -> bool + Sync,
+) -> Vec<(usize, usize, f64)> {
     let asked = &asked;
-    (0..prints.len())
-        .into_par_iter()
+    rows.into_par_iter()
         .flat_map_iter(|i| {
             let rest = prints[i].iter().flat_map(move |a| {
                 let later = prints.iter().enumerate().skip(i + 1);
@@ -129,7 +139,12 @@ pub struct Report {
 /// # Errors
 /// A manifest or a picture that cannot be read, a folder without splits.
 pub fn check(dir: &Path, moved: &Moved, progress: &Progress) -> Result<Report, Error> {
-    let all = if dir.join(DATASET_FILE).exists() { pictures::built(dir, moved)? } else { pictures::found(dir)? };
+    let (all, recipe) = if dir.join(DATASET_FILE).exists() {
+        let (all, recipe) = pictures::built(dir, moved)?;
+        (all, Some((Model::of(&recipe), recipe)))
+    } else {
+        (pictures::found(dir)?, None)
+    };
     progress.begin("comparing pictures", all.len() as u64);
     let print = |picture: &pictures::Picture| {
         let at = &picture.at;
@@ -137,7 +152,11 @@ pub fn check(dir: &Path, moved: &Moved, progress: &Progress) -> Result<Report, E
         if picture.blake3.is_some_and(|built| built != Digest::of(&bytes)) {
             return Err(Error::BadInput(format!("{at}: has changed since the data set was built")));
         }
-        let print = decode::decode_for(&bytes, |short, _| short >= 64).and_then(|d| Fingerprint::of(&d.picture));
+        let print = match &recipe {
+            // From the picture that the build compared, so that what passes one passes the other.
+            Some((model, recipe)) => reduce(&bytes, recipe, model).map(|levels| levels.print),
+            None => decode::decode_for(&bytes, |short, _| short >= 64).and_then(|d| Fingerprint::of(&d.picture)),
+        };
         progress.step(1);
         print.map_err(|clause| Error::BadInput(format!("{at}: {clause}")))
     };

@@ -35,6 +35,7 @@ mod read;
 pub mod recipe;
 mod reduce;
 pub mod replay;
+mod scenes;
 pub mod shard;
 mod source;
 mod split;
@@ -52,4 +53,4 @@ pub use progress::Progress;
 
 /// Version of the mixing arithmetic. It changes whenever the same recipe, sources and index would
 /// give other bytes: another decoder, filter, generator, encoder or order of draws.
-pub const ARITHMETIC: u32 = 4;
+pub const ARITHMETIC: u32 = 5;

@@ -100,9 +100,9 @@ impl Mixer {
             notes.push(format!("{enlarged} photographs are smaller than the largest sample and were enlarged"));
         }
         let (mut behind, mut before) = (behind.0, before.0);
-        let joined = join_duplicates(&mut behind, &mut before);
+        let joined = join_duplicates(&mut behind, &mut before, progress, stop)?;
         if joined > 0 {
-            notes.push(format!("{joined} photographs show the same picture as another and share its split"));
+            notes.push(format!("{joined} scenes show the same picture as another and share its split"));
         }
         let parts = |read: Vec<Read>| read.into_iter().map(|r| (r.image, r.kept)).unzip();
         let (mut images_behind, backgrounds): (Vec<_>, Vec<_>) = parts(behind);
@@ -156,7 +156,7 @@ impl Mixer {
         let (split, drawn) = self.draw(index);
         let at = drawn.size as usize;
         let portrait = self.backgrounds[drawn.background as usize][at].is_portrait();
-        let (a, b) = oriented(self.dataset.recipe.sizes[at], portrait);
+        let (a, b) = oriented(self.dataset.recipe.sizes()[at], portrait);
         let (height, width) = if drawn.quarter_turns % 2 == 1 { (b, a) } else { (a, b) };
         (split, Size { height: height as u32, width: width as u32 })
     }

@@ -12,12 +12,13 @@ use rayon::prelude::*;
 use crate::{
     cache::{Cache, Levels},
     decode,
-    duplicates::{self, Fingerprint},
+    duplicates::Fingerprint,
     error::Error,
     mix::Model,
     pixels::Rgb8,
     progress::Progress,
     reduce::{cover, oriented, resize},
+    scenes,
     source::Listed,
     store::{Kept, Store},
 };
@@ -31,19 +32,16 @@ pub(crate) struct Read {
     print: Option<Fingerprint>,
 }
 
-/// Gives photographs of one picture one scene, that of the first; gives how many had another.
-pub(crate) fn join_duplicates(behind: &mut [Read], before: &mut [Read]) -> usize {
+/// Gives photographs of one picture one scene, that of the first; gives how many scenes had another name.
+pub(crate) fn join_duplicates(
+    behind: &mut [Read],
+    before: &mut [Read],
+    progress: &Progress,
+    stop: &AtomicBool,
+) -> Result<usize, Error> {
     let prints: Vec<Option<Fingerprint>> = behind.iter().chain(&*before).map(|r| r.print.clone()).collect();
     let mut images: Vec<&mut SourceImage> = behind.iter_mut().chain(before).map(|r| &mut r.image).collect();
-    let mut joined = 0;
-    for (i, j, _) in duplicates::pairs(&prints, |_, _| true) {
-        let (old, new) = (images[j].scene.clone(), images[i].scene.clone());
-        if old != new {
-            joined += 1;
-            images.iter_mut().filter(|image| image.scene == old).for_each(|image| image.scene.clone_from(&new));
-        }
-    }
-    joined
+    scenes::join(&mut images, &prints, progress, stop)
 }
 
 /// What reading needs.
@@ -74,7 +72,7 @@ impl Reader<'_> {
     /// Reads one: its file, and what the cache has of it, into memory that was there before.
     fn read(&self, listed: Listed, [bytes, cached]: &mut [Vec<u8>; 2]) -> Result<Result<Read, String>, Error> {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(Error::Stopped { done: 0, total: self.recipe.count });
+            return Err(Error::StoppedReading);
         }
         let name = listed.at.to_string();
         let reduced = listed.at.read_into(bytes).map_err(|e| format!("cannot be read ({e})")).and_then(|()| {
@@ -115,7 +113,7 @@ impl Reader<'_> {
 pub(crate) fn reduce(bytes: &[u8], recipe: &Recipe, model: &Model) -> Result<Levels, String> {
     let zoom = model.zoom.map_or(1.0, |zoom| zoom.high);
     let enough = |short: usize, long: usize| {
-        recipe.sizes.iter().all(|size| {
+        recipe.sizes().iter().all(|size| {
             let (height, width) = oriented(*size, false);
             short as f64 >= height as f64 * zoom && long as f64 >= width as f64 * zoom
         })
@@ -130,7 +128,7 @@ pub(crate) fn reduce(bytes: &[u8], recipe: &Recipe, model: &Model) -> Result<Lev
             Some(zoom) => cover(picture, height, width, zoom.high),
         }
     };
-    let pictures: Vec<Rgb8> = recipe.sizes.iter().map(level).collect::<Result<_, _>>()?;
+    let pictures: Vec<Rgb8> = recipe.sizes().iter().map(level).collect::<Result<_, _>>()?;
     let print = pictures.first().map_or(Ok(None), Fingerprint::of)?;
     Ok(Levels { size, pictures, print })
 }

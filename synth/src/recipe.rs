@@ -87,8 +87,11 @@ pub(crate) fn open(file: &Path, overrides: &Overrides) -> Result<Opened, Error> 
         named.for_each(|s| s.session = Some(text.clone()));
     }
     recipe.check().map_err(|e| manifests::io::error_at(file, e))?;
+    // Said in the data set, so that nobody needs to know what the preset has.
+    recipe.sizes = Some(recipe.sizes().to_vec());
+    recipe.unscaled = Some(recipe.writes_unscaled());
     if let Some(lens) = &recipe.mix.aperture {
-        aperture::check(lens, &recipe.sizes).map_err(|clause| Error::key(file, "mix.aperture", clause))?;
+        aperture::check(lens, recipe.sizes()).map_err(|clause| Error::key(file, "mix.aperture", clause))?;
     }
     let root = match file.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,

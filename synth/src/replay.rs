@@ -82,6 +82,8 @@ fn beyond(drawn: &Drawn, model: &Model) -> Option<&'static str> {
         Some("`blur_sigma`")
     } else if !(0.0..=40.0).contains(&drawn.defocus_radius) {
         Some("`defocus_radius`")
+    } else if drawn.jpeg_quality.is_some_and(|quality| !(1..=100).contains(&quality)) {
+        Some("`jpeg_quality`")
     } else if windows.into_iter().any(|w| !(1.0..=8.0).contains(&w.zoom)) {
         Some("a window's `zoom`")
     } else if framed != [model.zoom.is_some(); 2] {

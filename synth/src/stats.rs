@@ -89,7 +89,7 @@ pub fn stats(dir: &Path, real: Option<&Path>, pictures: u32, progress: &Progress
         }
     }
     let own = pictures::measure("measuring samples", &chosen, None, progress)?;
-    let size = dataset.recipe.sizes.first().copied();
+    let size = dataset.recipe.sizes().first().copied();
     let real = pairs.map(|pairs| pictures::measure("measuring real pairs", &pairs, size, progress)).transpose()?;
     Ok(Stats {
         samples: splits.iter().sum(),

@@ -6,7 +6,7 @@ use manifests::dataset::{Sample, SampleFile};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::{dataset, decode, error::Error, pixels::Rgb8, progress::Progress};
+use crate::{dataset, decode, error::Error, mix::compressed, pixels::Rgb8, progress::Progress};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,7 +19,8 @@ pub struct Report {
     pub faults: Vec<String>,
 }
 
-/// Checks every file's hash and size, that I = B + R wherever nothing clips, and the recorded clipping.
+/// Checks every file's hash and size, that I = B + R wherever nothing clips (or what compression makes of that, where the
+/// sample has some), and the recorded clipping.
 ///
 /// # Errors
 /// A manifest that cannot be read. Faults of samples are reported, not raised.
@@ -69,13 +70,19 @@ fn check(dir: &Path, sample: &Sample) -> Result<(), String> {
         read(file)?;
     }
     let (i, b, r) = (read(&sample.mixture)?, read(&sample.background)?, read(&sample.reflection)?);
-    let mut over = 0usize;
-    for ((i, b), r) in i.data.iter().zip(&b.data).zip(&r.data) {
-        let sum = u16::from(*b) + u16::from(*r);
-        over += usize::from(sum > 255);
-        if u16::from(*i) != sum.min(255) {
-            return Err(format!("the mixture is {i} where background {b} and reflection {r} lie below it"));
+    let over = b.data.iter().zip(&r.data).filter(|(b, r)| b.checked_add(**r).is_none()).count();
+    let mut sum = b.clone();
+    sum.data.iter_mut().zip(&r.data).for_each(|(sum, r)| *sum = sum.saturating_add(*r));
+    if let Some(quality) = sample.drawn.jpeg_quality {
+        if !(1..=100).contains(&quality) {
+            return Err(format!("`jpeg_quality` is {quality}, which no recipe draws"));
         }
+        sum = compressed(&sum, quality)?;
+    }
+    let differs = i.data.iter().zip(&sum.data).position(|(i, sum)| i != sum);
+    if let Some(at) = differs {
+        let (i, b, r) = (i.data[at], b.data[at], r.data[at]);
+        return Err(format!("the mixture is {i} where background {b} and reflection {r} lie below it"));
     }
     let clipped = over as f64 / i.data.len() as f64;
     // Where layers add in light, what is above white is cut off R, and the sum holds.

@@ -49,6 +49,12 @@ fn keys_ranges_and_versions() {
         ("mix: {alpha: [1, 0.8]}", "the range [1, 0.8] is reversed: write [0.8, 1]"),
         ("splits: {train: 0.5, validation: 0.1, test: 0.1}", "must sum to 1"),
         ("sizes: [0x32]", "is not a size"),
+        ("sizes: []", "sizes: lists no size"),
+        (
+            "mix: {complement: true, beta: [0.2, 1.1]}",
+            "mix.beta: must lie within [0, 1], because alpha is 1 - beta here",
+        ),
+        ("mix: {jpeg_quality: [0, 50]}", "mix.jpeg_quality: must lie within [1, 100]"),
         ("mix: {light: camera}", "mix.light: camera needs the camera's curve"),
         ("mix: {camera_curve: [[0, 0], [1, 1]]}", "mix.camera_curve: is used with `light: camera` only"),
         ("mix: {light: camera, camera_curve: [[0, 0], [0.6, 0.4], [0.5, 0.5], [1, 1]]}", "must rise in both numbers"),

@@ -33,10 +33,10 @@ fn told(python: &str, folder: &Path, script: &str) -> serde_json::Value {
     serde_json::from_str(said.lines().last().unwrap()).unwrap_or_else(|e| panic!("{e}: {said}{complained}"))
 }
 
-/// A built data set, exported; and what every reader must find in its training split: index and first subpixel of the
-/// three layers, in order.
+/// A built data set with unscaled layers, exported; and what every reader must find in its training split: index and first
+/// subpixel of the five layers, in order.
 fn exported(format: &str) -> (Bench, serde_json::Value) {
-    let bench = Bench::new(24, SMALL);
+    let bench = Bench::new(24, &format!("{SMALL}\nunscaled: true"));
     done(bench.build("out", &[]));
     done(bench.run(&["export", format, "out", "--out", "export"]));
     let reader = synth::dataset::open(&bench.path("out")).unwrap();
@@ -46,7 +46,10 @@ fn exported(format: &str) -> (Bench, serde_json::Value) {
         .into_iter()
         .map(|i| {
             let paths = reader.paths(i);
-            serde_json::json!([i, first(&paths.mixture), first(&paths.background), first(&paths.reflection)])
+            let [behind, before] = paths.unscaled.unwrap();
+            let layers = [paths.mixture, paths.background, paths.reflection, behind, before].map(|path| first(&path));
+            let [mixture, background, reflection, behind, before] = layers;
+            serde_json::json!([i, mixture, background, reflection, behind, before])
         })
         .collect();
     (bench, rows.into())
@@ -60,7 +63,7 @@ fn datasets_reads_the_imagefolder() {
 import datasets, json
 d = datasets.load_dataset('imagefolder', data_dir='export')
 assert sorted(d) == ['test', 'train', 'validation'], d
-rows = [[r['index']] + [r[k].getpixel((0, 0))[0] for k in ('mixture', 'background', 'reflection')] for r in d['train']]
+rows = [[r['index']] + [r[k].getpixel((0, 0))[0] for k in ('mixture', 'background', 'reflection', 'background_unscaled', 'reflection_unscaled')] for r in d['train']]
 print(json.dumps(rows))";
     assert_eq!(told(&python, bench.dir.path(), script), rows);
 }
@@ -72,7 +75,7 @@ fn webdataset_reads_the_tar_files() {
     let script = "
 import webdataset, json
 d = webdataset.WebDataset('export/train-000000.tar', shardshuffle=False).decode('pil')
-rows = [[r['json']['index']] + [r[k + '.png'].getpixel((0, 0))[0] for k in ('mixture', 'background', 'reflection')] for r in d]
+rows = [[r['json']['index']] + [r[k + '.png'].getpixel((0, 0))[0] for k in ('mixture', 'background', 'reflection', 'background-unscaled', 'reflection-unscaled')] for r in d]
 print(json.dumps(rows))";
     assert_eq!(told(&python, bench.dir.path(), script), rows);
 }
@@ -85,14 +88,15 @@ fn mlcroissant_reads_the_croissant() {
 import mlcroissant, json
 d = mlcroissant.Dataset(jsonld='export/croissant.json')
 pictures = {}
-for layer in ('mixture', 'background', 'reflection'):
+layers = ('mixture', 'background', 'reflection', 'background-unscaled', 'reflection-unscaled')
+for layer in layers:
     for r in d.records('train-' + layer):
         r = {k.split('/')[-1]: v for k, v in r.items()}
         pictures[layer + '/' + r['file_name'].decode()] = r['picture'].getpixel((0, 0))[0]
 rows = []
 for r in d.records('train'):
     r = {k.split('/')[-1]: v for k, v in r.items()}
-    rows.append([int(r['index'])] + [pictures[r[k + '_file_name'].decode()] for k in ('mixture', 'background', 'reflection')])
+    rows.append([int(r['index'])] + [pictures[r[k.replace('-', '_') + '_file_name'].decode()] for k in layers])
 print(json.dumps(rows))";
     assert_eq!(told(&python, bench.dir.path(), script), rows);
 }

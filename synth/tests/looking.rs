@@ -124,3 +124,27 @@ fn anyones_data_set_is_checked_for_pictures_in_two_splits() {
         "{said}"
     );
 }
+
+/// In a pipe: what is done of how much, the rate and the time left, in lines of their own.
+#[test]
+fn long_work_tells_its_rate_and_the_time_left() {
+    use std::{io::BufRead, process::Stdio};
+    let bench = Bench::new(1_000_000, "sizes: [480x640]\nsplits: {train: 1, validation: 0, test: 0}");
+    let mut command = bench.command("out", &["--threads", "1"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = said.find(|line| line.starts_with("mixing: ")).unwrap();
+    let number = |after: &str, end: &str| -> f64 {
+        let rest = &line[line.find(after).unwrap() + after.len()..];
+        rest[..rest.find(end).unwrap()].parse().unwrap()
+    };
+    let (done, rate, left) =
+        (number("mixing: ", " of 1000000, "), number("1000000, ", "/s, "), number("/s, ", " s left"));
+    assert!(done >= 1.0 && (done / rate - 5.0).abs() < 3.0, "{line}");
+    // The rate is told to a tenth.
+    assert!((left * rate / (1_000_000.0 - done) - 1.0).abs() < 0.06 / rate + 0.01, "{line}");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let last = said.last().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert!(last.contains("stopped with") && last.contains("goes on from there"), "{last}");
+}

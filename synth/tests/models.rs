@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Bench, SMALL, done};
+use support::{Bench, SMALL, done, told};
 
 const PRESETS: [&str; 8] = ["corrn-paper", "corrn-released", "sir2-fit", "ceilnet", "errnet", "bdn", "zhang", "dsrnet"];
 
@@ -24,8 +24,9 @@ fn every_preset_adds_up_and_replays() {
     // Layers beyond white, of which a screen would otherwise fall.
     let beyond = ["exposure_ev: [1, 1]", "alpha: [1.5, 1.5], beta: [1.5, 1.5]"]
         .map(|mix| format!("preset: dsrnet\nmix: {{{mix}}}"));
-    let recipes =
-        PRESETS.iter().map(|p| format!("preset: {p}")).chain([OPTICS.to_owned()]).chain(kernels).chain(beyond);
+    let compressed = "preset: zhang\nmix: {jpeg_quality: [30, 95]}".to_owned();
+    let more = [OPTICS.to_owned(), compressed].into_iter().chain(kernels).chain(beyond);
+    let recipes = PRESETS.iter().map(|p| format!("preset: {p}")).chain(more);
     for more in recipes {
         let bench = Bench::new(16, &format!("{SMALL}\n{more}"));
         done(bench.build("out", &[]));
@@ -125,6 +126,44 @@ fn unscaled_layers_are_the_photographs_and_weights_lead_from_one_to_the_other() 
             }
         }
     }
+}
+
+/// What CoRRN's released generator makes: its size, linked weights, layers before weights, and a mixture that was a JPEG.
+#[test]
+fn the_released_generator_compresses_the_mixture_alone() {
+    let bench = Bench::new(12, "preset: corrn-released\nsplits: {train: 1, validation: 0, test: 0}");
+    done(bench.build("out", &[]));
+    let reader = synth::dataset::open(&bench.path("out")).unwrap();
+    let recipe = &reader.dataset.recipe;
+    assert_eq!((recipe.sizes().len(), recipe.sizes()[0].to_string().as_str()), (1, "96x128"));
+    let read = |path: &std::path::Path| image::open(path).unwrap().into_rgb8().into_raw();
+    for (i, line) in reader.samples.iter().enumerate() {
+        assert_eq!(line.drawn.jpeg_quality, Some(75));
+        let paths = reader.paths(i);
+        let (mixture, background, reflection) =
+            (read(&paths.mixture), read(&paths.background), read(&paths.reflection));
+        let layers = background.iter().zip(&reflection);
+        let errors: Vec<f64> =
+            mixture.iter().zip(layers).map(|(i, (b, r))| f64::from(*i) - f64::from(b.saturating_add(*r))).collect();
+        let rms = (errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64).sqrt();
+        assert!((0.5..25.0).contains(&rms), "{rms}");
+        let [whole, _] = paths.unscaled.unwrap().map(|path| read(&path));
+        let weighted = |(b, w): (&u8, &u8)| (f64::from(*b) - f64::from(*w) * line.drawn.alpha).abs() <= 0.5 + 1e-6;
+        assert!(background.iter().zip(&whole).all(weighted));
+    }
+    for i in ["0", "11"] {
+        done(bench.run(&["replay", "out", i]));
+    }
+    // A mixture that is no longer what compression made of its layers is found.
+    let (path, line) = (reader.paths(3).mixture, &reader.samples[3]);
+    let mut other = image::open(&path).unwrap().into_rgb8();
+    other.put_pixel(5, 5, image::Rgb([1, 2, 3]));
+    other.save(&path).unwrap();
+    let hash = manifests::Digest::of(&std::fs::read(&path).unwrap()).to_string();
+    let log = std::fs::read_to_string(bench.path("out/samples.jsonl")).unwrap();
+    std::fs::write(bench.path("out/samples.jsonl"), log.replace(&line.mixture.blake3.to_string(), &hash)).unwrap();
+    let (code, said) = told(&bench.run(&["verify", "out"]));
+    assert!(code == 1 && said.contains("sample 3: the mixture is"), "{code} {said}");
 }
 
 #[test]

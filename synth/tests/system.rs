@@ -95,6 +95,35 @@ fn peak(mut command: Command) -> u64 {
     most
 }
 
+/// Photographs of 24 megapixels are decoded one a thread and kept reduced, in a file: ten times as many take no more memory.
+/// (3,250 of them, the reflections of RID, are read in minutes.)
+#[test]
+fn memory_does_not_grow_with_the_photographs() {
+    let bench = Bench::new(8, SMALL);
+    std::fs::remove_dir_all(bench.path("before")).unwrap();
+    std::fs::create_dir(bench.path("before")).unwrap();
+    let pictures: Vec<Vec<u8>> = (0..2)
+        .map(|n| {
+            let mut bytes = std::io::Cursor::new(Vec::new());
+            support::picture(n, 6000, 4000).write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+            bytes.into_inner()
+        })
+        .collect();
+    let more = |range: std::ops::Range<usize>| {
+        for i in range {
+            // Each file its own: what follows a JPEG's end is nothing of it.
+            let bytes = [&pictures[i % 2][..], i.to_string().as_bytes()].concat();
+            std::fs::write(bench.path(&format!("before/{i:03}.jpg")), bytes).unwrap();
+        }
+    };
+    more(0..8);
+    bench.recipe(8, "sizes: [224x288, 96x160]\nsplits: {train: 1, validation: 0, test: 0}");
+    let few = peak(bench.command("few", &["--threads", "2"]));
+    more(8..80);
+    let many = peak(bench.command("many", &["--threads", "2"]));
+    assert!(many < few + (32 << 20) && many < 1 << 30, "{many} bytes with 80 photographs, {few} with 8");
+}
+
 /// Of a million samples the last 300 are made: neither what comes before nor the count takes memory. And statistics go over
 /// lines without keeping them.
 #[test]

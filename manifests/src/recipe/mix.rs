@@ -74,6 +74,10 @@ pub struct Mix {
     /// What becomes of values brighter than white.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clipping: Option<Clipping>,
+    /// Range of the quality, within [1, 100], at which the mixture is compressed as JPEG and decompressed, last of all. Of
+    /// such a sample I is what that makes of B + R.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jpeg_quality: Option<Interval>,
 }
 
 /// A sensor's noise: variance gain v + read^2 at value v in [0, 1] (Foi et al., IEEE TIP 2008). Each layer has the shot
@@ -239,6 +243,7 @@ impl Mix {
             ("attenuation.least", self.attenuation.map(|a| a.least), 0.0, 1.0),
             ("zoom", self.zoom, 1.0, 8.0),
             ("exposure_ev", self.exposure_ev, -8.0, 8.0),
+            ("jpeg_quality", self.jpeg_quality, 1.0, 100.0),
             ("noise.gain", self.noise.map(|n| n.gain), 0.0, 0.1),
             ("noise.read", self.noise.map(|n| n.read), 0.0, 0.2),
             ("excess.factor", self.excess.map(|e| e.factor), 0.0, 4.0),

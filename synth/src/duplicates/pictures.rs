@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use manifests::Digest;
+use manifests::{Digest, recipe::Recipe};
 
 use crate::{
     dataset::{Moved, header},
@@ -21,13 +21,13 @@ pub(super) struct Picture {
     pub(super) blake3: Option<Digest>,
 }
 
-/// The sources of a data set that `synth` built.
-pub(super) fn built(dir: &Path, moved: &Moved) -> Result<Vec<Picture>, Error> {
+/// The sources of a data set that `synth` built, and its recipe.
+pub(super) fn built(dir: &Path, moved: &Moved) -> Result<(Vec<Picture>, Recipe), Error> {
     let mut dataset = header(dir)?;
     let root = moved.apply(dir, &mut dataset.recipe)?;
     let layers = [(Layer::Background, &dataset.backgrounds), (Layer::Reflection, &dataset.reflections)];
     let finder = Finder::default();
-    layers
+    let pictures = layers
         .iter()
         .flat_map(|(layer, images)| images.iter().map(|image| (*layer, image)))
         .map(|(layer, image)| {
@@ -37,7 +37,8 @@ pub(super) fn built(dir: &Path, moved: &Moved) -> Result<Vec<Picture>, Error> {
             let (split, scene) = (image.split.to_string(), Some(image.scene.clone()));
             Ok(Picture { at, split, scene, blake3: Some(image.blake3) })
         })
-        .collect()
+        .collect::<Result<_, Error>>()?;
+    Ok((pictures, dataset.recipe))
 }
 
 /// All pictures of a data set that someone else made: each folder in `dir` is a split, whatever lies below it.

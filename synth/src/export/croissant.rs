@@ -26,14 +26,12 @@ use crate::{dataset::Paths, error::Error};
 /// The context that the standard prescribes, word for word.
 const CONTEXT: &str = include_str!("croissant_context.json");
 
-const LAYERS: [&str; 3] = ["mixture", "background", "reflection"];
+/// The layers, those that only some data sets have last.
+const LAYERS: [&str; 5] = ["mixture", "background", "reflection", "background-unscaled", "reflection-unscaled"];
 
-/// What a row of `metadata.jsonl` holds, with its types.
-const COLUMNS: [(&str, &str); 8] = [
+/// What else a row of `metadata.jsonl` holds, with its types.
+const NUMBERS: [(&str, &str); 5] = [
     ("index", "sc:Integer"),
-    ("mixture_file_name", "sc:Text"),
-    ("background_file_name", "sc:Text"),
-    ("reflection_file_name", "sc:Text"),
     ("alpha", "sc:Float"),
     ("beta", "sc:Float"),
     ("blur_sigma", "sc:Float"),
@@ -63,14 +61,17 @@ impl Croissant {
             "@type": "cr:FileObject", "@id": metadata, "name": metadata, "contentUrl": format!("{split}/{METADATA}"),
             "encodingFormat": "application/jsonlines", "sha256": hexadecimal(&Sha256::digest(&bytes)),
         })];
-        let column = |(name, kind): &(&str, &str)| {
+        let column = |name: &str, kind: &str| {
             let source = json!({"fileObject": {"@id": metadata}, "extract": {"column": name}});
             field(&split.to_string(), name, kind, source)
         };
-        let columns: Vec<Value> = COLUMNS.iter().map(column).collect();
+        let layers = if self.dataset.recipe.writes_unscaled() { &LAYERS[..] } else { &LAYERS[..3] };
+        let files_of = |layer: &&str| column(&format!("{}_file_name", layer.replace('-', "_")), "sc:Text");
+        let numbers = NUMBERS.iter().map(|(name, kind)| column(name, kind));
+        let columns: Vec<Value> = numbers.chain(layers.iter().map(files_of)).collect();
         let name = split.to_string();
         let mut sets = vec![json!({"@type": "cr:RecordSet", "@id": name, "name": name, "field": columns})];
-        for layer in LAYERS {
+        for layer in layers {
             let (set, name) = (format!("{split}-{layer}-files"), format!("{split}-{layer}"));
             files.push(json!({
                 "@type": "cr:FileSet", "@id": set, "name": set, "encodingFormat": "image/png",

@@ -1,4 +1,5 @@
 //! `SPLIT/blended/`, `transmission_layer/`, `reflection_layer/` with equal names: what ERRNet, DSRNet and XReflection read.
+//! The transmission layer is the background as the mixture holds it; there is no place for unscaled layers.
 
 use std::path::{Path, PathBuf};
 

@@ -20,6 +20,10 @@ struct Row {
     mixture_file_name: String,
     background_file_name: String,
     reflection_file_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    background_unscaled_file_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reflection_unscaled_file_name: Option<String>,
     index: u64,
     alpha: f64,
     beta: f64,
@@ -46,19 +50,20 @@ impl Writer for ImageFolder {
     fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error> {
         let folder = self.out.join(sample.split.to_string());
         let name = |layer: &str| format!("{layer}/{:06}.png", sample.index);
+        let unscaled = |layer| paths.unscaled.is_some().then(|| name(layer));
         let row = Row {
             mixture_file_name: name("mixture"),
             background_file_name: name("background"),
             reflection_file_name: name("reflection"),
+            background_unscaled_file_name: unscaled("background-unscaled"),
+            reflection_unscaled_file_name: unscaled("reflection-unscaled"),
             index: sample.index,
             alpha: sample.drawn.alpha,
             beta: sample.drawn.beta,
             blur_sigma: sample.drawn.blur_sigma,
             clipped: sample.clipped,
         };
-        copy(&paths.mixture, &folder.join(&row.mixture_file_name))?;
-        copy(&paths.background, &folder.join(&row.background_file_name))?;
-        copy(&paths.reflection, &folder.join(&row.reflection_file_name))?;
+        paths.named().try_for_each(|(layer, path)| copy(path, &folder.join(name(layer))))?;
         let (path, file) = match self.rows.entry(sample.split) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(new) => {

@@ -1,5 +1,6 @@
 //! WebDataset: `SPLIT-000000.tar`, ... of up to 1000 samples, each as `000123.mixture.png`, `.background.png`,
-//! `.reflection.png` and `.json` (its line of the manifest), one after another.
+//! `.reflection.png` (and `.background-unscaled.png`, `.reflection-unscaled.png`, where the data set has them) and `.json`
+//! (its line of the manifest), one after another.
 
 use std::{
     collections::BTreeMap,
@@ -46,9 +47,7 @@ impl Writer for WebDataset {
         let Some((count, path, tar)) = self.open.get_mut(&sample.split) else { return Ok(()) };
         *count += 1;
         let told = |e| Error::io(path, "write")(e);
-        for (layer, file) in
-            [("mixture", &paths.mixture), ("background", &paths.background), ("reflection", &paths.reflection)]
-        {
+        for (layer, file) in paths.named() {
             let bytes = std::fs::read(file).map_err(Error::io(file, "read"))?;
             append(tar, &format!("{:06}.{layer}.png", sample.index), &bytes).map_err(told)?;
         }

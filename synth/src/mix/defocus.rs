@@ -1,4 +1,5 @@
-//! Defocus by a disc: what a round aperture makes of a point that is out of focus (geometrical optics).
+//! Defocus by a disc: what a round aperture makes of a point that is out of focus, 1 / (pi r^2) within r and 0 beyond
+//! (Pentland, "A New Sense for Depth of Field", IEEE TPAMI 1987: the blur circle of geometrical optics).
 
 /// Convolves an interleaved picture of `height` x `width` x 3 values with a disc of `radius` pixels.
 ///

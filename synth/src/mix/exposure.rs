@@ -1,4 +1,6 @@
 //! How bright the picture is taken, and what happens to what would be brighter than white.
+//!
+//! An exposure is a number of stops: light times 2^EV (ISO 2720:1974, where a unit of exposure value is a factor of 2).
 
 use manifests::recipe::Formation;
 

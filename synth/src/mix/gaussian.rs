@@ -1,4 +1,6 @@
-//! Gaussian blur: a reflection that is out of focus, as CEILNet and its successors draw it.
+//! Gaussian blur: a reflection that is out of focus, R convolved with G(sigma), as CEILNet draws it (Fan et al., ICCV 2017,
+//! section 3.2) and, after it, BDN (Yang et al., ECCV 2018), Zhang et al. (CVPR 2018), ERRNet (Wei et al., CVPR 2019) and
+//! DSRNet (Hu and Guo, ICCV 2023), each with its own range of sigma.
 
 /// Blurs an interleaved picture of `height` x `width` x 3 values in place, standard deviation `sigma` pixels.
 ///

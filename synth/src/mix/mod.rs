@@ -3,7 +3,8 @@
 //! Whatever the model, three 8-bit pictures come out, and `mixture = background + reflection` holds
 //! exactly wherever nothing clips: the mixture is written from the quantised layers, so that what a
 //! network is asked to separate is what it is shown. Where layers do not add in display values (light,
-//! screen) the reflection is what the glass added to the picture: I - B.
+//! screen) the reflection is what the glass added to the picture: I - B. Where a recipe has the mixture compressed, the
+//! mixture is what that makes of the sum.
 
 pub(crate) mod aperture;
 mod attenuation;
@@ -14,9 +15,11 @@ mod figures;
 mod fresnel;
 mod gaussian;
 mod ghost;
+mod jpeg;
 mod light;
 mod noise;
 mod preset;
+mod screen;
 mod vignette;
 mod weigh;
 
@@ -28,6 +31,7 @@ use manifests::{
 
 use crate::pixels::{Rgb8, Spare};
 use figures::Figures;
+pub(crate) use jpeg::compressed;
 pub(crate) use light::Curve;
 pub(crate) use preset::Model;
 
@@ -131,8 +135,7 @@ fn expose(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, se
     let combined = b.iter().zip(&r).map(|(b, r)| {
         let (sum, white) = match model.formation {
             Formation::Additive => (b + r, 1.0),
-            // Of layers beyond white it would fall as they rise.
-            Formation::Screen => (b.min(1.0) + r.min(1.0) - b.min(1.0) * r.min(1.0), b.max(*r)),
+            Formation::Screen => (screen::combine(*b, *r), b.max(*r)),
         };
         over += usize::from(sum > 1.0 || white > 1.0);
         sum

@@ -29,6 +29,7 @@ pub(crate) struct Model {
     pub(crate) exposure_ev: Interval,
     pub(crate) noise: Option<Noise>,
     pub(crate) clipping: Clipping,
+    pub(crate) jpeg_quality: Option<Interval>,
 }
 
 const fn range(low: f64, high: f64) -> Interval {
@@ -58,6 +59,7 @@ const PLAIN: Model = Model {
     exposure_ev: range(0.0, 0.0),
     noise: None,
     clipping: Clipping::Cut,
+    jpeg_quality: None,
 };
 
 impl Model {
@@ -77,6 +79,7 @@ impl Model {
                 blur_sigma: range(0.4, 0.4),
                 flip: 0.5,
                 flip_vertical: 0.5,
+                jpeg_quality: Some(range(75.0, 75.0)),
                 ..PLAIN
             },
             // 224 pixels cut from VOC's 500 x 375: the shorter side is 1.67 times the window's.
@@ -154,6 +157,7 @@ impl Model {
             exposure_ev: mix.exposure_ev.unwrap_or(base.exposure_ev),
             noise: mix.noise.or(base.noise),
             clipping: mix.clipping.unwrap_or(base.clipping),
+            jpeg_quality: mix.jpeg_quality.or(base.jpeg_quality),
         }
     }
 }

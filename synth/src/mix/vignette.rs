@@ -18,3 +18,23 @@ pub(crate) fn vignette(values: &mut [f32], height: usize, width: usize, centre: 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The window at row 100 and column 152 of the mask that the authors' code makes: the root of a 560-pixel binned Gaussian's
+    /// products, over its maximum.
+    #[test]
+    fn the_mask_is_that_of_the_authors() {
+        let mut mask = vec![1.0; 256 * 256 * 3];
+        vignette(&mut mask, 256, 256, [180.0 / 256.0, 0.5]);
+        for (row, column, expected) in
+            [(0, 0, 0.247_338), (40, 200, 0.490_527), (128, 0, 0.579_901), (180, 128, 1.0), (255, 255, 0.531_136)]
+        {
+            let pixel = &mask[(row * 256 + column) * 3..][..3];
+            // Its standard deviation is 560 / 6.0125 pixels before the root, not 560 / 6.
+            assert!(pixel.iter().all(|v| (f64::from(*v) - expected).abs() < 0.004), "{row} {column}: {pixel:?}");
+        }
+    }
+}

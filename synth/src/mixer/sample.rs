@@ -12,7 +12,7 @@ use super::Mixer;
 use crate::{
     draw::{Choices, draw},
     error::Error,
-    mix::{Mixed, Model, mix, turned},
+    mix::{Mixed, Model, compressed, mix, turned},
     pixels::{Rgb8, Spare},
     reduce::cut,
     split,
@@ -31,7 +31,8 @@ pub struct MixedSample {
     pub mixture: Rgb8,
     /// The background as the mixture holds it, alpha B.
     pub background: Rgb8,
-    /// The reflection as the mixture holds it, beta R; I = B + R wherever nothing clips.
+    /// The reflection as the mixture holds it, beta R; I = B + R wherever nothing clips (before compression, where the recipe
+    /// has some).
     pub reflection: Rgb8,
     /// Background and reflection before weights and optics, where the recipe asks for them.
     pub unscaled: Option<[Rgb8; 2]>,
@@ -50,7 +51,7 @@ impl Mixer {
     pub(super) fn attempt(&self, index: u64, split: Split, attempt: u64) -> Drawn {
         let recipe = &self.dataset.recipe;
         let [backgrounds, reflections] = &self.by_split[split as usize];
-        let choices = Choices { backgrounds, reflections, sizes: &recipe.sizes };
+        let choices = Choices { backgrounds, reflections, sizes: recipe.sizes() };
         draw(recipe.seed, index, attempt, choices, &self.model)
     }
 
@@ -134,13 +135,17 @@ pub(crate) fn combine(
     model: &Model,
     spare: &mut Spare,
 ) -> Result<MixedSample, Error> {
-    let size = recipe.sizes[drawn.size as usize];
+    let size = recipe.sizes()[drawn.size as usize];
     let background = window_of(background, size, drawn.background_window)?;
     let reflection = window_of(reflection, size, drawn.reflection_window)?;
     let across = u8::from(background.height != reflection.height);
     let Mixed { mixture, background: alpha_b, reflection: beta_r, clipped, quality } =
         mix(&background, &reflection, across, &drawn, model, recipe.seed, index, spare);
-    let unscaled = recipe.unscaled.then(|| {
+    let mixture = match drawn.jpeg_quality {
+        None => mixture,
+        Some(quality) => compressed(&mixture, quality).map_err(|e| Error::Damaged(format!("sample {index}: {e}")))?,
+    };
+    let unscaled = recipe.writes_unscaled().then(|| {
         let reflection = reflection.into_owned().turned(across, false);
         [turned(background.into_owned(), &drawn), turned(reflection, &drawn)]
     });

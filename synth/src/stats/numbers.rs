@@ -79,6 +79,7 @@ pub(crate) fn numbers(model: &Model) -> Vec<Number> {
         drawn("reflection_left", window, |s| Some(s.drawn.reflection_window?.left)),
         drawn("noise_gain", model.noise.map(|n| n.gain), |s| Some(s.drawn.noise?.gain)),
         drawn("noise_read", model.noise.map(|n| n.read), |s| Some(s.drawn.noise?.read)),
+        drawn("jpeg_quality", model.jpeg_quality, |s| s.drawn.jpeg_quality.map(f64::from)),
     ];
     let outcome = [
         number("clipped", None, 1.0, |s| Some(s.clipped)),

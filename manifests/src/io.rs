@@ -105,6 +105,14 @@ pub const UNFINISHED: &str = ".writing-";
 /// # Errors
 /// [`Error::Io`]; the old file stays as it was and no temporary file is left.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_atomic_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomic`], with what `fill` writes: for what need not be in memory at once.
+///
+/// # Errors
+/// As [`write_atomic`], and what `fill` answers.
+pub fn write_atomic_with(path: &Path, fill: impl FnOnce(&mut fs::File) -> std::io::Result<()>) -> Result<(), Error> {
     let folder = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
@@ -112,7 +120,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let write = Error::io(path, "write");
     (|| {
         let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
-        file.write_all(bytes)?;
+        fill(file.as_file_mut())?;
         // tempfile makes files private; manifests are as readable as anything else the user creates.
         #[cfg(unix)]
         {

@@ -11,13 +11,12 @@ use manifests::{
     Digest, Manifest as _,
     run::{Run, Scores},
 };
-use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
     net::{self, Corrn, params::LoadError},
-    weights::{Tensors, Weights},
+    weights::{self, Tensors, Weights},
 };
 
 /// Folder of checkpoints in a run's folder.
@@ -84,21 +83,12 @@ pub struct Checkpoint {
 /// # Errors
 /// What the folder answers, for instance that the disk is full: the file that was there stays.
 pub fn write(path: &Path, header: &Header, net: &Corrn, optimizer: &[(String, Tensor)]) -> Result<(), Error> {
-    let failed = |e: &dyn std::fmt::Display| Error::Failed(format!("{}: cannot encode: {e}", path.display()));
+    let failed = |e| Error::Failed(format!("{}: cannot encode: {e}", path.display()));
     let weights = net.params().all().iter().map(|p| (p.name.clone(), p.var.as_detached_tensor()));
     let moments = optimizer.iter().map(|(name, t)| (format!("{OPTIMIZER}{name}"), t.clone()));
-    let blobs = weights.chain(moments).map(|(name, t)| Ok((name, Blob::of(&t)?)));
-    let blobs: Vec<(String, Blob)> = blobs.collect::<Result<_, candle_core::Error>>()?;
-    let views: Result<Vec<_>, _> = blobs
-        .iter()
-        .map(|(name, b)| {
-            Ok::<_, safetensors::SafeTensorError>((name, TensorView::new(b.dtype, b.dims.clone(), &b.bytes)?))
-        })
-        .collect();
-    let header = serde_json::to_string(header).map_err(|e| failed(&e))?;
-    let metadata = HashMap::from([(KEY.to_owned(), header)]);
-    let bytes = safetensors::serialize(views.map_err(|e| failed(&e))?, Some(metadata)).map_err(|e| failed(&e))?;
-    Ok(manifests::write_atomic(path, &bytes)?)
+    let header = serde_json::to_string(header).map_err(failed)?;
+    weights::write(path, weights.chain(moments).collect(), HashMap::from([(KEY.to_owned(), header)]))?;
+    Ok(())
 }
 
 /// The file that a person means by a checkpoint: the file itself, or a run's folder for its best one.
@@ -186,27 +176,6 @@ impl Checkpoint {
     /// The optimiser's tensors; empty in a checkpoint that was written to be applied.
     pub fn optimizer(&self) -> &[(String, Tensor)] {
         &self.optimizer
-    }
-}
-
-/// A tensor's bytes, little-endian.
-struct Blob {
-    dtype: Dtype,
-    dims: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Blob {
-    fn of(t: &Tensor) -> candle_core::Result<Self> {
-        let flat = t.to_device(&Device::Cpu)?.flatten_all()?;
-        let (dtype, bytes) = match t.dtype() {
-            DType::F64 => (Dtype::F64, flat.to_vec1::<f64>()?.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            _ => {
-                let flat = flat.to_dtype(DType::F32)?.to_vec1::<f32>()?;
-                (Dtype::F32, flat.iter().flat_map(|v| v.to_le_bytes()).collect())
-            }
-        };
-        Ok(Self { dtype, dims: t.dims().to_vec(), bytes })
     }
 }
 

@@ -7,11 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use candle_core::Device;
+use candle_core::{DType, Device, Tensor};
 use manifests::run::Output;
-use safetensors::{Dtype, tensor::TensorView};
 
-use crate::{Error, checkpoint, net::Corrn};
+use crate::{Error, checkpoint, net::Corrn, weights};
 
 /// What to write where.
 #[derive(Debug, clap::Args)]
@@ -52,31 +51,27 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Error> {
             }
             state_dict(&net, &args.out)?
         }
-        Format::Onnx => onnx::model(&net)?,
+        Format::Onnx => {
+            let bytes = onnx::model(&net)?;
+            manifests::write_atomic(&args.out, &bytes)?;
+            bytes.len() as u64
+        }
     };
-    manifests::write_atomic(&args.out, &bytes)?;
-    manifests::say!("{}: {} tensors, {:.1} MB", args.out.display(), net.params().all().len(), bytes.len() as f64 / 1e6);
+    manifests::say!("{}: {} tensors, {:.1} MB", args.out.display(), net.params().all().len(), bytes as f64 / 1e6);
     Ok(())
 }
 
-/// Every tensor in f32, and the counters that PyTorch's batch norms keep: 0, as they matter to no result here.
-fn state_dict(net: &Corrn, path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |e: safetensors::SafeTensorError| Error::Failed(format!("{}: cannot encode: {e}", path.display()));
-    let mut blobs: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+/// Writes every tensor in f32, and the counters that PyTorch's batch norms keep: 0, as they matter to no result here.
+fn state_dict(net: &Corrn, path: &Path) -> Result<u64, Error> {
+    let mut tensors = Vec::new();
     for p in net.params().all() {
-        let values: Vec<f32> = p.var.flatten_all()?.to_dtype(candle_core::DType::F32)?.to_vec1()?;
-        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        blobs.push((p.name.clone(), Dtype::F32, p.var.dims().to_vec(), bytes));
+        tensors.push((p.name.clone(), p.var.as_detached_tensor().to_dtype(DType::F32)?));
         if let Some(norm) = p.name.strip_suffix(".running_var") {
-            blobs.push((format!("{norm}.num_batches_tracked"), Dtype::I64, Vec::new(), vec![0; 8]));
+            tensors.push((format!("{norm}.num_batches_tracked"), Tensor::new(0i64, &Device::Cpu)?));
         }
     }
-    let views =
-        blobs.iter().map(|(name, dtype, dims, bytes)| Ok((name, TensorView::new(*dtype, dims.clone(), bytes)?)));
-    let views: Vec<_> = views.collect::<Result<_, _>>().map_err(failed)?;
     // Whoever reads it with this program need not guess the network from its shapes, nor what its last layer gives.
     let model = serde_json::to_string(net.described())
         .map_err(|e| Error::Failed(format!("{}: cannot encode: {e}", path.display())))?;
-    let metadata = HashMap::from([(checkpoint::MODEL_KEY.to_owned(), model)]);
-    safetensors::serialize(views, Some(metadata)).map_err(failed)
+    weights::write(path, tensors, HashMap::from([(checkpoint::MODEL_KEY.to_owned(), model)]))
 }

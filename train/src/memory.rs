@@ -9,7 +9,7 @@ use manifests::{
     run::{Model, Run},
 };
 
-use crate::{Error, net::layers};
+use crate::{Error, data::Loader, net::layers};
 
 /// Bytes for each trained number: itself, its gradient, Adam's two moments and what the filters' transforms need.
 const PER_PARAMETER: f64 = 4.6 * 4.0;
@@ -21,6 +21,9 @@ const PER_ACTIVATION: f64 = 2.2 * 4.0;
 /// All three are measured (peak of `train bench step`): 1 and 2 images of 96x160 and of 224x288 at full width, 4 and 8 of 224x288 at
 /// a quarter, 16 at an eighth, all within a twentieth; 1 of 96x160 at a half takes a tenth more. A test measures again.
 const PER_PIXEL: f64 = 470.0;
+
+/// Bytes for each pixel of a picture on the CPU: three channels in `f32`.
+const PER_PICTURE: f64 = 3.0 * 4.0;
 
 /// What a step needs.
 #[derive(Debug, Clone, Copy)]
@@ -42,11 +45,15 @@ impl Need {
         Self { fixed: parameters as f64 * PER_PARAMETER, image }
     }
 
+    /// Of a run, with what waits beside its steps.
     fn of_run(run: &Run, size: Size) -> Self {
         let mut need = Self::of_model(&run.model, size);
         // Averages of the weights, and the sum of several batches' gradients.
         let copies = usize::from(run.schedule.ema.is_some()) + usize::from(run.schedule.accumulate > 1);
         need.fixed += need.fixed / PER_PARAMETER * 4.0 * copies as f64;
+        // Batches of three pictures that wait for their step, and mixtures that statistics are re-estimated over.
+        let waiting = 3.0 * Loader::ready(Loader::threads()) as f64 + run.schedule.precise_batches as f64;
+        need.image += waiting * PER_PICTURE * f64::from(size.height) * f64::from(size.width);
         need
     }
 

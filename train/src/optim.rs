@@ -178,12 +178,16 @@ impl Adam {
 
     /// Copies of all moments under `exp_avg.NAME` and `exp_avg_sq.NAME`, in the variables' order.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
-        let mut state = Vec::with_capacity(2 * self.slots.len());
-        for slot in &self.slots {
-            state.push((format!("{FIRST}{}", slot.name), slot.first.copy()?));
-            state.push((format!("{SECOND}{}", slot.name), slot.second.copy()?));
-        }
-        Ok(state)
+        self.moments().into_iter().map(|(name, t)| Ok((name, t.copy()?))).collect()
+    }
+
+    /// The moments of [`Adam::state`] themselves, which the next step changes: to be written, without room for copies.
+    pub(crate) fn moments(&self) -> Vec<(String, Tensor)> {
+        let of = |slot: &Slot| {
+            let named = |prefix: &str, t: &Tensor| (format!("{prefix}{}", slot.name), t.clone());
+            [named(FIRST, &slot.first), named(SECOND, &slot.second)]
+        };
+        self.slots.iter().flat_map(of).collect()
     }
 
     /// Takes up moments that [`Adam::state`] gave after `steps` steps. Fails, changing nothing, where one is missing, of

@@ -27,7 +27,7 @@ pub(crate) struct PredictArgs {
     checkpoint: PathBuf,
     /// A PNG or JPEG, a folder that is searched for them, or - for standard input.
     input: PathBuf,
-    /// Where NAME.background.png and NAME.reflection.png go, with the input's EXIF; `stdin` is the name of standard input.
+    /// Where NAME.background.png and NAME.reflection.png go, with the input's EXIF and colour profile; `stdin` is the name of standard input.
     #[arg(long)]
     out: PathBuf,
     /// cpu, or cuda:N. Nothing falls back.
@@ -106,14 +106,14 @@ impl<'a> Job<'a> {
 
     /// Writes both layers.
     fn run(&self, net: &Corrn, device: &Device, progress: &mut Count) -> Result<(), Error> {
-        let Photograph { pixels, exif } = Photograph::read(self.path)?;
+        let Photograph { pixels, about } = Photograph::read(self.path)?;
         let tiles = Tiles::new(pixels.height(), pixels.width(), self.side);
         let (b, r) = tiles.separate(net, &pixels, device, || progress.step())?;
         if let Some(folder) = self.background.parent() {
             std::fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
         }
-        save_png_with(&self.background, &b, exif.as_deref())?;
-        save_png_with(&self.reflection, &r, exif.as_deref())
+        save_png_with(&self.background, &b, &about)?;
+        save_png_with(&self.reflection, &r, &about)
     }
 }
 

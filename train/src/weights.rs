@@ -4,6 +4,7 @@
 mod numbers;
 mod pickle;
 mod pth;
+mod write;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,6 +12,7 @@ use candle_core::Tensor;
 use safetensors::{Dtype, SafeTensors};
 
 use self::numbers::Kind;
+pub(crate) use self::write::write;
 use crate::Error;
 
 /// Tensors by name, on the CPU.

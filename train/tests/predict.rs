@@ -54,7 +54,7 @@ fn tiles_differ_from_the_whole_by_less_than_a_level() {
 }
 
 #[test]
-fn exif_stays_and_standard_input_is_a_picture() {
+fn exif_and_profile_stay_and_standard_input_is_a_picture() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let net = checkpoint(folder.path()).display().to_string();
@@ -63,6 +63,8 @@ fn exif_stays_and_standard_input_is_a_picture() {
     let mut jpeg = Vec::new();
     let mut encoder = JpegEncoder::new(&mut jpeg);
     encoder.set_exif_metadata(exif.clone()).unwrap();
+    let profile = b"what Adobe RGB is, in several segments of a JPEG".repeat(3_000);
+    encoder.set_icc_profile(profile.clone()).unwrap();
     picture(70, 50).write_with_encoder(encoder).unwrap();
     std::fs::write(path("a.jpg"), &jpeg).unwrap();
 
@@ -78,6 +80,7 @@ fn exif_stays_and_standard_input_is_a_picture() {
         let mut decoder = image::codecs::png::PngDecoder::new(std::io::Cursor::new(&bytes)).unwrap();
         assert_eq!(decoder.dimensions(), (70, 50));
         assert_eq!(decoder.exif_metadata().unwrap(), Some(exif.clone()), "{layer}");
+        assert_eq!(decoder.icc_profile().unwrap(), Some(profile.clone()), "{layer}");
     }
 }
 

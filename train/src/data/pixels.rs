@@ -15,8 +15,17 @@ use crate::{Error, net::MULTIPLE};
 pub struct Photograph {
     /// Rows as they lie in the file: EXIF's orientation is not applied.
     pub pixels: RgbImage,
+    /// What is to be said of whatever is made of it.
+    pub about: About,
+}
+
+/// What a picture's file says beside its pixels.
+#[derive(Debug, Default)]
+pub struct About {
     /// EXIF, as it was.
     pub exif: Option<Vec<u8>>,
+    /// The colour profile that its values are meant in, as it was: of a colour picture only.
+    pub icc: Option<Vec<u8>>,
 }
 
 /// Bytes of a decoded picture at most: a few bytes of a file may claim any size.
@@ -44,9 +53,11 @@ impl Photograph {
                 format!("claims {width} x {height} pixels, more than {} GiB: make it smaller", MOST_BYTES >> 30);
             return Err(Error::input_at(path, message));
         }
-        let exif = decoder.exif_metadata().map_err(bad)?;
+        let (exif, icc) = (decoder.exif_metadata().map_err(bad)?, decoder.icc_profile().map_err(bad)?);
+        // A profile of greys says nothing of the colours that are written.
+        let icc = icc.filter(|_| decoder.color_type().has_color());
         let pixels = DynamicImage::from_decoder(decoder).map_err(bad)?.into_rgb8();
-        Ok(Self { pixels, exif })
+        Ok(Self { pixels, about: About { exif, icc } })
     }
 }
 
@@ -63,19 +74,22 @@ pub fn read_rgb(path: &Path) -> Result<RgbImage, Error> {
 /// # Errors
 /// What the folder answers.
 pub fn save_png(path: &Path, picture: &RgbImage) -> Result<(), Error> {
-    save_png_with(path, picture, None)
+    save_png_with(path, picture, &About::default())
 }
 
-/// Writes a PNG with EXIF, whole or not at all.
+/// Writes a PNG with EXIF and colour profile, whole or not at all.
 ///
 /// # Errors
 /// What the folder answers.
-pub fn save_png_with(path: &Path, picture: &RgbImage, exif: Option<&[u8]>) -> Result<(), Error> {
+pub fn save_png_with(path: &Path, picture: &RgbImage, about: &About) -> Result<(), Error> {
     let failed = |e: &dyn std::fmt::Display| Error::Failed(format!("{}: cannot encode: {e}", path.display()));
     let mut bytes = Vec::new();
     let mut encoder = PngEncoder::new(&mut bytes);
-    if let Some(exif) = exif {
-        encoder.set_exif_metadata(exif.to_vec()).map_err(|e| failed(&e))?;
+    if let Some(exif) = &about.exif {
+        encoder.set_exif_metadata(exif.clone()).map_err(|e| failed(&e))?;
+    }
+    if let Some(icc) = &about.icc {
+        encoder.set_icc_profile(icc.clone()).map_err(|e| failed(&e))?;
     }
     picture.write_with_encoder(encoder).map_err(|e| failed(&e))?;
     Ok(manifests::write_atomic(path, &bytes)?)

@@ -191,9 +191,9 @@ impl Trainer {
     /// # Errors
     /// What the folder answers; the file that was there stays.
     pub(crate) fn save(&self, path: &Path, header: &Header, resumable: bool) -> Result<(), Error> {
-        let mut moments = if resumable { self.adam.state()? } else { Vec::new() };
+        let mut moments = if resumable { self.adam.moments() } else { Vec::new() };
         if let Some(average) = self.average.as_ref().filter(|_| resumable) {
-            moments.extend(average.state()?);
+            moments.extend(average.averages());
         }
         let header = Header { step: self.step, optimizer_steps: self.adam.steps(), ..header.clone() };
         checkpoint::write(path, &header, &self.net, &moments)

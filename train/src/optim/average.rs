@@ -87,7 +87,12 @@ impl Average {
 
     /// Copies of the averages under `ema.NAME`, in the variables' order.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
-        self.slots.iter().map(|(name, _, average)| Ok((format!("{PREFIX}{name}"), average.copy()?))).collect()
+        self.averages().into_iter().map(|(name, t)| Ok((name, t.copy()?))).collect()
+    }
+
+    /// The averages of [`Average::state`] themselves, which the next update changes: to be written, without room for copies.
+    pub(crate) fn averages(&self) -> Vec<(String, Tensor)> {
+        self.slots.iter().map(|(name, _, average)| (format!("{PREFIX}{name}"), average.clone())).collect()
     }
 
     /// Takes up what [`Average::state`] gave, from any device. Fails, changing nothing, where one is missing or of another

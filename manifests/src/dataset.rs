@@ -109,7 +109,8 @@ pub struct Sample {
     /// The reflection before weights, blur and the rest, where the recipe asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reflection_unscaled: Option<SampleFile>,
-    /// Fraction of subpixels where the sum exceeded white, so that I = B + R does not hold or R was cut.
+    /// Fraction of subpixels where the sum of the weighted layers exceeded white, so that I = B + R does not hold or a layer
+    /// was cut.
     pub clipped: f64,
     /// What the pictures came out as. None in data sets of older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,6 +154,9 @@ pub struct Drawn {
     pub beta: f64,
     /// Standard deviation in pixels of the reflection's blur; 0 is none.
     pub blur_sigma: f64,
+    /// Side in pixels of the blur's kernel, where it does not reach 3 standard deviations to each side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blur_kernel: Option<u32>,
     /// Quarter turns, counter-clockwise, 0 to 3.
     pub quarter_turns: u8,
     /// Whether the sample is flipped left to right, after turning.

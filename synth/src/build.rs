@@ -151,7 +151,7 @@ fn into_folder(
     Origin::write(out, &opened.root)?;
     let folders = folder::Folders::create(out, mixer)?;
     let (range, log) = (options.shard.range(mixer.len()), out.join(options.shard.log_name()));
-    let (first, mut repeats) = folder::recheck(mixer, &folders, &log, range.clone())?;
+    let (first, mut repeats) = folder::recheck(mixer, &folders, &log, range.clone(), stop)?;
     progress.begin("mixing", range.end.saturating_sub(first));
     let job = folder::Job { mixer, folders: &folders, log: &log, range: first..range.end, threads };
     let outcome = job.run(progress, stop);

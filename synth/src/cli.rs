@@ -207,14 +207,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 manifests::say!("{}", serde_json::to_string(&report)?);
             } else {
                 report.leaks.iter().for_each(|leak| manifests::say!("{leak}"));
-                manifests::say!(
-                    "{}: {} pictures, {} leaks between splits",
-                    dir.display(),
-                    report.sources,
-                    report.leaks.len()
-                );
+                let (pictures, leaks) = (report.sources, report.leaking);
+                manifests::say!("{}: {pictures} pictures, {leaks} leaks between splits", dir.display());
             }
-            Ok(if report.leaks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if report.leaking == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Stats { dir, real, pictures, json } => {
             let stats = stats::stats(&dir, real.as_deref(), pictures, &Progress::stderr())?;

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use manifests::dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, Split};
+use manifests::dataset::{DATASET_FILE, Dataset, SAMPLES_FILE, Sample, SampleFile, Split};
 
 use crate::error::Error;
 pub use origin::Moved;
@@ -25,6 +25,14 @@ pub struct DatasetReader {
     pub dataset: Dataset,
     /// Every sample, `samples[i].index == i`.
     pub samples: Vec<Sample>,
+}
+
+/// The files of a sample by the names of their layers.
+pub(crate) fn files(sample: &Sample) -> impl Iterator<Item = (&'static str, &SampleFile)> {
+    let Sample { mixture, background, reflection, background_unscaled, reflection_unscaled, .. } = sample;
+    let scaled = [("mixture", mixture), ("background", background), ("reflection", reflection)];
+    let unscaled = [("background-unscaled", background_unscaled), ("reflection-unscaled", reflection_unscaled)];
+    scaled.into_iter().chain(unscaled.into_iter().filter_map(|(layer, file)| Some((layer, file.as_ref()?))))
 }
 
 /// A sample's three pictures.
@@ -116,13 +124,6 @@ impl Paths {
             background: sample.background.path.under(dir),
             reflection: sample.reflection.path.under(dir),
         }
-    }
-
-    /// Every picture by the name of its layer.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        let scaled = [("mixture", &self.mixture), ("background", &self.background), ("reflection", &self.reflection)];
-        let unscaled = self.unscaled.iter().flat_map(|[b, r]| [("background-unscaled", b), ("reflection-unscaled", r)]);
-        scaled.into_iter().chain(unscaled).map(|(layer, path)| (layer, path.as_path()))
     }
 }
 

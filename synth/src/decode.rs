@@ -14,6 +14,8 @@ use crate::{jpeg, mix::Curve, pixels::Rgb8, raw};
 /// Longest side, and most pixels, that are decoded: beyond any camera, below what exhausts a machine.
 const MAX_SIDE: u32 = 65_535;
 const MAX_PIXELS: u64 = 256_000_000;
+/// Bytes of a decoded picture at most: 256 million pixels of 8-bit RGB, or 170 million of 16.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// What files that are decoded here are called by.
 pub(crate) const SUFFIXES: [&str; 8] = ["jpg", "jpeg", "png", "tif", "tiff", "webp", "nef", "dng"];
@@ -71,6 +73,10 @@ pub(crate) fn decode_for(bytes: &[u8], enough: impl Fn(usize, usize) -> bool) ->
     let small = if is_jpeg { jpeg::reduced(bytes, |h, w| enough(h.min(w), h.max(w))) } else { None };
     let mut picture = match small.and_then(|p| RgbImage::from_raw(p.width as u32, p.height as u32, p.data)) {
         Some(small) => DynamicImage::ImageRgb8(small),
+        None if decoder.total_bytes() > MAX_BYTES => {
+            let most = MAX_BYTES >> 30;
+            return Err(format!("would take {} bytes, above the limit of {most} GiB", decoder.total_bytes()));
+        }
         None => DynamicImage::from_decoder(decoder).map_err(broken)?,
     };
     picture.apply_orientation(orientation);
@@ -101,7 +107,10 @@ fn rgb_bytes(picture: DynamicImage) -> Vec<u8> {
 
 /// Refuses what decoders pass over in silence: a missing end is filled with grey, CMYK (most often Adobe's inverted
 /// kind) comes out in other colours.
-fn check_jpeg(bytes: &[u8]) -> Result<(), String> {
+///
+/// # Errors
+/// A clause without the file's name.
+pub fn check_jpeg(bytes: &[u8]) -> Result<(), String> {
     let truncated = || "is truncated: the JPEG has no end marker".to_owned();
     let (scan, components) = jpeg_header(bytes).ok_or_else(truncated)?;
     if components == 4 {

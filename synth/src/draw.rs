@@ -24,6 +24,8 @@ pub(crate) struct Choices<'a> {
     pub(crate) reflections: &'a [u32],
     /// The recipe's sizes.
     pub(crate) sizes: &'a [Size],
+    /// The place of the sample's size among them, where it was drawn before.
+    pub(crate) size: Option<u32>,
 }
 
 /// Draws sample `index` for the `attempt`th time, from 0. Neither list of `choices` is empty.
@@ -36,7 +38,8 @@ pub(crate) fn draw(seed: Seed, index: u64, attempt: u64, choices: Choices<'_>, m
     let mut source = Source(generator);
     let background = choices.backgrounds[source.below(choices.backgrounds.len())];
     let reflection = choices.reflections[source.below(choices.reflections.len())];
-    let size = source.below(choices.sizes.len()) as u32;
+    let drawn = source.below(choices.sizes.len()) as u32;
+    let size = choices.size.unwrap_or(drawn);
     let (alpha, beta) = (source.within(model.alpha), source.within(model.beta));
     let mut blur_sigma = source.within(model.blur_sigma);
     let (turns, flip) = (source.below(4) as u8, source.unit() < model.flip);
@@ -87,6 +90,11 @@ pub(crate) fn draw(seed: Seed, index: u64, attempt: u64, choices: Choices<'_>, m
     let (least, mask) = (source.unit(), Seed(source.bits()));
     let attenuation = model.attenuation.map(|a| DrawnAttenuation { least: at(a.least, least), seed: mask });
     let quality = source.unit();
+    let side = source.unit();
+    let blur_kernel = model.blur_kernel.map(|[low, high]| {
+        let odd = (high - low) / 2 + 1;
+        low + 2 * ((side * f64::from(odd)) as u32).min(odd - 1)
+    });
     let jpeg_quality = model.jpeg_quality.map(|range| at(range, quality).round() as u8);
     Drawn {
         background,
@@ -95,6 +103,7 @@ pub(crate) fn draw(seed: Seed, index: u64, attempt: u64, choices: Choices<'_>, m
         alpha,
         beta,
         blur_sigma,
+        blur_kernel,
         quarter_turns: turns * u8::from(model.rotate),
         flip,
         flip_vertical,

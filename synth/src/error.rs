@@ -61,9 +61,9 @@ pub enum Error {
         /// Samples asked for.
         total: u64,
     },
-    /// The user asked to stop while photographs were read.
-    #[error("stopped while photographs were read; samples that were there stay, and the same command goes on")]
-    StoppedReading,
+    /// The user asked to stop before anything new was finished.
+    #[error("stopped before a new sample was finished; those that were there stay, and the same command goes on")]
+    Interrupted,
     /// The user asked to stop what has no half.
     #[error("{}: stopped, and nothing is left of it", out.display())]
     GivenUp {
@@ -93,7 +93,7 @@ impl Error {
             Self::Manifest(e) if e.is_bad_input() => 2,
             Self::Unreadable { .. } | Self::OtherDataset { .. } | Self::BadInput(_) => 2,
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 2,
-            Self::Stopped { .. } | Self::StoppedReading | Self::GivenUp { .. } => 3,
+            Self::Stopped { .. } | Self::Interrupted | Self::GivenUp { .. } => 3,
             Self::Manifest(_) | Self::Store { .. } | Self::Io { .. } | Self::Damaged(_) => 1,
         }
     }

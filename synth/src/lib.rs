@@ -46,6 +46,7 @@ mod ustar;
 mod vectors;
 pub mod verify;
 
+pub use decode::check_jpeg;
 pub use error::Error;
 pub use mixer::{MixedSample, Mixer};
 pub use pixels::Rgb8;

@@ -2,7 +2,7 @@
 
 mod sample;
 
-use std::{path::Path, sync::atomic::AtomicBool};
+use std::{collections::HashSet, path::Path, sync::atomic::AtomicBool};
 
 use manifests::{
     Size,
@@ -83,7 +83,9 @@ impl Mixer {
         let small = |read: &[Read]| read.iter().filter(|r| r.enlarged).count();
         let enlarged = small(&behind.0) + small(&before.0);
         let of_layer = [[unlisted_behind, behind.1].concat(), [unlisted_before, before.1].concat()];
-        let unusable = of_layer.concat();
+        // A folder may serve both layers.
+        let mut named = HashSet::new();
+        let unusable: Vec<String> = of_layer.concat().into_iter().filter(|u| named.insert(u.clone())).collect();
         if recipe.unreadable == Unreadable::Fail && !unusable.is_empty() {
             return Err(Error::Unreadable { list: unusable });
         }

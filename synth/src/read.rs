@@ -72,7 +72,7 @@ impl Reader<'_> {
     /// Reads one: its file, and what the cache has of it, into memory that was there before.
     fn read(&self, listed: Listed, [bytes, cached]: &mut [Vec<u8>; 2]) -> Result<Result<Read, String>, Error> {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(Error::StoppedReading);
+            return Err(Error::Interrupted);
         }
         let name = listed.at.to_string();
         let reduced = listed.at.read_into(bytes).map_err(|e| format!("cannot be read ({e})")).and_then(|()| {

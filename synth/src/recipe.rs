@@ -3,11 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use manifests::{
-    Manifest,
+    Manifest, Size,
     recipe::{Recipe, Scenes, Source},
 };
 
-use crate::{error::Error, mix::aperture, source::split_pattern};
+use crate::{
+    error::Error,
+    mix::{Model, aperture},
+    reduce::MOST_PIXELS,
+    source::split_pattern,
+};
 
 /// What a command line replaces in a recipe, so that a committed one serves any session or folder.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +95,14 @@ pub(crate) fn open(file: &Path, overrides: &Overrides) -> Result<Opened, Error> 
     // Said in the data set, so that nobody needs to know what the preset has.
     recipe.sizes = Some(recipe.sizes().to_vec());
     recipe.unscaled = Some(recipe.writes_unscaled());
+    // Of a zoom that a recipe states itself this is known already.
+    let zoom = Model::of(&recipe).zoom.map_or(1.0, |zoom| zoom.high);
+    let covered = |size: &Size| f64::from(size.height) * f64::from(size.width) * zoom * zoom;
+    if let Some(i) = recipe.sizes().iter().position(|size| covered(size) > MOST_PIXELS as f64) {
+        let message =
+            format!("makes pictures of more than 100 million pixels, {zoom} squared times its own (the preset's zoom)");
+        return Err(Error::key(file, &format!("sizes[{i}]"), message));
+    }
     if let Some(lens) = &recipe.mix.aperture {
         aperture::check(lens, recipe.sizes()).map_err(|clause| Error::key(file, "mix.aperture", clause))?;
     }

@@ -9,6 +9,9 @@ use manifests::{Size, dataset::Window};
 
 use crate::pixels::Rgb8;
 
+/// Pixels of a reduced photograph at most.
+pub(crate) const MOST_PIXELS: usize = 100_000_000;
+
 /// The size that a photograph takes for `asked`: whole images, so portrait photographs give portrait samples.
 pub(crate) fn oriented(asked: Size, portrait: bool) -> (usize, usize) {
     let (a, b) = (asked.height as usize, asked.width as usize);
@@ -21,7 +24,13 @@ pub(crate) fn cover(picture: &Rgb8, height: usize, width: usize, zoom: f64) -> R
     let (h, w) = (picture.height as f64, picture.width as f64);
     let scale = (height as f64 / h).max(width as f64 / w) * zoom;
     let side = |n: f64, least: usize| ((n * scale).round() as usize).clamp(least, 65_535);
-    resize(picture, side(h, height), side(w, width))
+    let (h, w) = (side(h, height), side(w, width));
+    if h * w > MOST_PIXELS {
+        return Err(format!(
+            "is so narrow that it would have {h} x {w} pixels to cover {height} x {width} {zoom} times"
+        ));
+    }
+    resize(picture, h, w)
 }
 
 /// Cuts a window out of a photograph that covers `size` at least `window.zoom` times, and brings it to that size.

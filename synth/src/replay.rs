@@ -1,4 +1,5 @@
-//! Rebuilds one sample from its line and its two photographs, and compares it with what is on the disk.
+//! Rebuilds one sample from its line and its two photographs, and compares it with the hashes of its line and, where they are
+//! there, with its pictures.
 
 use std::{borrow::Cow, path::Path};
 
@@ -61,13 +62,23 @@ pub fn replay(dir: &Path, index: u64, moved: &Moved) -> Result<(Sample, MixedSam
     let (background, reflection) = (Cow::Owned(background), Cow::Owned(reflection));
     let (recipe, spare) = (&dataset.recipe, &mut Spare::default());
     let rebuilt = combine(index, sample.split, drawn, background, reflection, recipe, &model, spare)?;
-    compare(&sample.mixture, &rebuilt.mixture)?;
-    compare(&sample.background, &rebuilt.background)?;
-    compare(&sample.reflection, &rebuilt.reflection)?;
+    compare(dir, &sample.mixture, &rebuilt.mixture)?;
+    compare(dir, &sample.background, &rebuilt.background)?;
+    compare(dir, &sample.reflection, &rebuilt.reflection)?;
     if let Some([background, reflection]) = &rebuilt.unscaled {
         for (file, picture) in [(&sample.background_unscaled, background), (&sample.reflection_unscaled, reflection)] {
-            file.as_ref().map_or(Ok(()), |file| compare(file, picture))?;
+            file.as_ref().map_or(Ok(()), |file| compare(dir, file, picture))?;
         }
+    }
+    let same = [
+        ("size", sample.size == rebuilt.mixture.size()),
+        ("clipped", sample.clipped == rebuilt.clipped),
+        ("quality", sample.quality == Some(rebuilt.quality)),
+    ];
+    if let Some((key, _)) = same.iter().find(|(_, same)| !same) {
+        let file = dir.join(SAMPLES_FILE);
+        let message = format!("{}:{}: rebuilt, the sample has another `{key}`", file.display(), index + 1);
+        return Err(Error::Damaged(message));
     }
     Ok((sample, rebuilt))
 }
@@ -80,6 +91,8 @@ fn beyond(drawn: &Drawn, model: &Model) -> Option<&'static str> {
         Some("`quarter_turns`")
     } else if !(0.0..=20.0).contains(&drawn.blur_sigma) {
         Some("`blur_sigma`")
+    } else if drawn.blur_kernel.is_some_and(|side| side > 121 || side % 2 == 0) {
+        Some("`blur_kernel`")
     } else if !(0.0..=40.0).contains(&drawn.defocus_radius) {
         Some("`defocus_radius`")
     } else if drawn.jpeg_quality.is_some_and(|quality| !(1..=100).contains(&quality)) {
@@ -93,12 +106,16 @@ fn beyond(drawn: &Drawn, model: &Model) -> Option<&'static str> {
     }
 }
 
-fn compare(file: &SampleFile, picture: &Rgb8) -> Result<(), Error> {
+fn compare(dir: &Path, file: &SampleFile, picture: &Rgb8) -> Result<(), Error> {
     let bytes = encode::png(picture).map_err(|e| Error::Damaged(format!("{}: cannot be encoded ({e})", file.path)))?;
-    if Digest::of(&bytes) == file.blake3 {
-        return Ok(());
+    if Digest::of(&bytes) != file.blake3 {
+        return Err(Error::Damaged(format!("{}: rebuilt, it has other bytes than the manifest says", file.path)));
     }
-    Err(Error::Damaged(format!("{}: rebuilt, it has other bytes than the manifest says", file.path)))
+    // The pictures need not be there: the manifest is enough.
+    if std::fs::read(file.path.under(dir)).is_ok_and(|there| there != bytes) {
+        return Err(Error::Damaged(format!("{}: is not what the manifest says, which rebuilds", file.path)));
+    }
+    Ok(())
 }
 
 fn missing(dir: &Path, index: u64, what: &str, at: u32) -> Error {

@@ -49,7 +49,7 @@ pub(crate) fn join(
     progress.begin("comparing photographs", images.len() as u64);
     for start in (0..prints.len()).step_by(ROWS) {
         if stop.load(Ordering::Relaxed) {
-            return Err(Error::StoppedReading);
+            return Err(Error::Interrupted);
         }
         let rows = start..prints.len().min(start + ROWS);
         let scene: Vec<usize> = of.iter().map(|place| joined.first(*place)).collect();

@@ -199,3 +199,39 @@ fn exports_hold_the_same_pictures() {
             .starts_with('.'))
     );
 }
+
+/// Damaged pictures are not passed on, and what is missing is named where it should be.
+#[test]
+fn damage_is_not_exported_and_shows_in_replay_and_verify() {
+    let bench = Bench::new(6, SMALL);
+    done(bench.build("out", &[]));
+    let reader = synth::dataset::open(&bench.path("out")).unwrap();
+    let (line, picture) =
+        (std::fs::read_to_string(bench.path("out/samples.jsonl")).unwrap(), reader.paths(3).background);
+    let bytes = std::fs::read(&picture).unwrap();
+    let failed = |args: &[&str], clauses: &[&str]| {
+        let (code, said) = told(&bench.run(args));
+        assert!(code != 0 && clauses.iter().all(|clause| said.contains(clause)), "{args:?}: {code} {said}");
+    };
+    let name = picture.file_name().unwrap().to_str().unwrap();
+    std::fs::write(&picture, &bytes[..bytes.len() / 2]).unwrap();
+    failed(&["export", "errnet", "out", "--out", "export"], &[name, "its hash differs"]);
+    failed(&["replay", "out", "3"], &[name, "is not what the manifest says, which rebuilds"]);
+    std::fs::remove_file(&picture).unwrap();
+    failed(&["export", "webdataset", "out", "--out", "export"], &[name, "cannot read"]);
+    // The manifest is enough to rebuild a sample.
+    done(bench.run(&["replay", "out", "3"]));
+    std::fs::write(&picture, &bytes).unwrap();
+    done(bench.run(&["export", "errnet", "out", "--out", "export"]));
+
+    let clipped = format!("\"clipped\":{:?}", reader.samples[3].clipped);
+    let (start, end) = line.split_once("{\"index\":3,").unwrap();
+    let edited = format!("{start}{{\"index\":3,{}", end.replacen(&clipped, "\"clipped\":-5.0", 1));
+    assert_ne!(edited, line);
+    std::fs::write(bench.path("out/samples.jsonl"), edited).unwrap();
+    failed(&["verify", "out"], &["sample 3: ", "the manifest says -5"]);
+    failed(&["replay", "out", "3"], &["samples.jsonl:4: rebuilt, the sample has another `clipped`"]);
+    std::fs::write(bench.path("out/samples.jsonl"), line.replace("\"alpha\":0", "\"alpha\":1e308")).unwrap();
+    let (code, said) = told(&bench.run(&["stats", "out"]));
+    assert!(code == 0 || said.starts_with("synth: "), "{said}");
+}

@@ -54,6 +54,9 @@ fn keys_ranges_and_versions() {
             "mix: {complement: true, beta: [0.2, 1.1]}",
             "mix.beta: must lie within [0, 1], because alpha is 1 - beta here",
         ),
+        ("mix: {complement: true, alpha: [0.5, 1]}", "mix.alpha: is 1 - beta with `complement`"),
+        ("mix: {pairs: [[0.8, 0.7]], beta: [0, 1]}", "mix.beta: the pairs say which weights there are"),
+        ("mix: {blur_kernel: [3, 8]}", "mix.blur_kernel: must be a range of two odd numbers"),
         ("mix: {jpeg_quality: [0, 50]}", "mix.jpeg_quality: must lie within [1, 100]"),
         ("mix: {light: camera}", "mix.light: camera needs the camera's curve"),
         ("mix: {camera_curve: [[0, 0], [1, 1]]}", "mix.camera_curve: is used with `light: camera` only"),
@@ -68,6 +71,8 @@ fn keys_ranges_and_versions() {
         let said = refused(&bench);
         assert!(said.contains("recipe.yaml:12:") && said.contains(expected), "{said}");
     }
+    bench.recipe(4, "preset: errnet\nsizes: [9000x9000]");
+    assert!(refused(&bench).contains("sizes[0]: makes pictures of more than 100 million pixels"));
     bench.recipe(0, "");
     assert!(refused(&bench).contains("recipe.yaml:4:8: count: must be at least 1"));
     std::fs::write(bench.path("recipe.yaml"), "version: 99\nhologram: 1\n").unwrap();
@@ -351,6 +356,7 @@ fn a_folder_with_other_files_and_one_inside_a_source_are_left_alone() {
     let (code, said) = told(&bench.build("behind/out", &[]));
     assert_eq!(code, 2);
     assert!(said.contains("recipe.yaml:7:15") && said.contains("lies inside this folder"), "{said}");
+    assert!(!bench.path("behind/out").exists(), "nothing is made before it is known to be right");
 }
 
 /// A limit on file sizes stands for a disk that fills: writes fail, and with them the group of lines.

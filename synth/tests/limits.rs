@@ -96,3 +96,58 @@ fn noise_is_in_the_layers_and_the_sum_still_holds() {
         assert!((1.0..12.0).contains(&deviation), "{deviation} levels");
     }
 }
+
+/// Numbers that are drawn anew are those of the sample's size: the lens blurs a small sample by fewer pixels.
+#[test]
+fn a_lens_that_is_drawn_anew_blurs_the_sample_that_there_is() {
+    let lens = "{f_number: [2.8, 11], focal_length_mm: [18, 55], focus_m: [1, 3], reflected_m: [0.8, 10]}";
+    let limits = "limits: {effective_beta: [0.2, 0.3], redraws: 5}";
+    let bench = Bench::new(40, &format!("sizes: [96x160, 32x32]\nmix: {{aperture: {lens}}}\n{limits}"));
+    let mixer = synth::Mixer::open(&bench.path("recipe.yaml")).unwrap();
+    let mut anew = 0;
+    for i in 0..40 {
+        let sample = mixer.sample(i).unwrap();
+        let (drawn, lens) = (&sample.drawn, sample.drawn.aperture.unwrap());
+        let image = |metres: f64| 1.0 / (1.0 / lens.focal_length_mm - 1.0 / (metres * 1000.0));
+        let (sharp, blurred) = (image(lens.focus_m), image(lens.reflected_m));
+        let disc_mm = lens.focal_length_mm / lens.f_number * (sharp - blurred).abs() / blurred;
+        let long_side = f64::from(sample.mixture.size().height.max(sample.mixture.size().width));
+        assert!((drawn.defocus_radius - disc_mm / 2.0 / 23.5 * long_side).abs() < 1e-9, "{drawn:?}");
+        anew += u32::from(sample.redrawn + sample.rejected > 0);
+    }
+    assert!(anew > 10, "{anew}");
+}
+
+/// Layers beyond white are cut, and count as clipped, whether they add in display values or in light.
+#[test]
+fn what_a_weight_cuts_at_white_counts_as_clipped() {
+    let clipped = |light: &str| {
+        let mix = format!("mix: {{alpha: [2, 2], beta: [0, 0], light: {light}}}");
+        let bench = Bench::new(6, &format!("{SMALL}\n{mix}"));
+        done(bench.build("out", &[]));
+        assert!(done(bench.run(&["verify", "out"])).contains("0 with faults"));
+        let reader = synth::dataset::open(&bench.path("out")).unwrap();
+        for (i, sample) in reader.samples.iter().enumerate() {
+            let pixels = image::open(reader.paths(i).background).unwrap().into_rgb8().into_raw();
+            let white = pixels.iter().filter(|v| **v == 255).count() as f64 / pixels.len() as f64;
+            assert!(sample.clipped > 0.0 && sample.clipped <= white, "{light}: {} of {white}", sample.clipped);
+        }
+        reader.samples
+    };
+    let plain = clipped("display");
+    assert!(plain.iter().zip(clipped("gamma22")).any(|(a, b)| a.clipped != b.clipped));
+}
+
+/// Draws that no limit ends are ended by whoever asks.
+#[test]
+fn a_stop_is_heeded_between_the_draws_of_one_sample() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let limits = "mix: {defocus_radius: [20, 20]}\nlimits: {effective_beta: [0.9, 1], redraws: 100}";
+    let bench = Bench::new(4, &format!("sizes: [448x576]\n{limits}"));
+    let mut child = bench.command("out", &[]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    while !bench.path("out/samples.jsonl").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}

@@ -148,3 +148,34 @@ fn long_work_tells_its_rate_and_the_time_left() {
     assert_eq!(child.wait().unwrap().code(), Some(3));
     assert!(last.contains("stopped with") && last.contains("goes on from there"), "{last}");
 }
+
+/// Files that are too plain to be compared are known by their bytes; and of many copies the first thousand pairs are told, the
+/// others counted.
+#[test]
+fn equal_files_in_two_splits_are_found_however_plain_and_many() {
+    let bench = Bench::new(4, SMALL);
+    let dark = RgbImage::from_fn(60, 40, |x, _| image::Rgb([3, 3, (x % 4) as u8]));
+    for split in ["train", "test"] {
+        std::fs::create_dir_all(bench.path("theirs").join(split)).unwrap();
+        smooth(if split == "train" { 1 } else { 9 }, 60, 40)
+            .save(bench.path("theirs").join(split).join("own.png"))
+            .unwrap();
+        dark.save(bench.path("theirs").join(split).join("dark.png")).unwrap();
+    }
+    let (code, said) = told(&bench.run(&["check", "theirs"]));
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("are the same file") && said.contains("4 pictures, 1 leaks"), "{said}");
+    let theirs = |split: &str, i: u32| bench.path("theirs").join(split).join(format!("{i}.png"));
+    for i in 0..40 {
+        // Each its own bytes, and one picture.
+        for (split, blue) in [("train", 0), ("test", 1)] {
+            let mut copy = smooth(3, 60, 40);
+            copy.put_pixel(i, 0, image::Rgb([10, 10, blue]));
+            copy.save(theirs(split, i)).unwrap();
+        }
+    }
+    let (code, said) = told(&bench.run(&["check", "theirs", "--json"]));
+    let report: serde_json::Value = serde_json::from_str(said.lines().find(|l| l.starts_with('{')).unwrap()).unwrap();
+    assert_eq!((code, report["leaking"].as_u64()), (1, Some(1 + 40 * 40)));
+    assert_eq!(report["leaks"].as_array().unwrap().len(), 1000);
+}

@@ -178,3 +178,23 @@ fn linked_pairs_stay_linked() {
     assert_eq!(seen.keys().collect::<Vec<_>>(), ["0.7 0.9", "0.8 0.7", "0.9 0.8"]);
     assert!(seen.values().all(|n| (60..140).contains(n)), "{seen:?}");
 }
+
+/// Pinned as `determinism.rs` pins plain mixtures: optics, noise, windows and compression give the same bytes until
+/// [`synth::ARITHMETIC`] goes up.
+#[test]
+fn every_model_is_pinned() {
+    let kernels = ["disc", "gaussian"].map(|kernel| PHYSICAL.replace("KERNEL", kernel));
+    let noise =
+        "mix: {light: srgb, noise: {gain: [0.001, 0.002], read: [0.01, 0.02]}, exposure_ev: [-1, 1], clipping: scale}";
+    let more = [OPTICS.to_owned(), noise.to_owned()].into_iter().chain(kernels);
+    let mut hasher = blake3::Hasher::new();
+    for more in PRESETS.iter().map(|p| format!("preset: {p}")).chain(more) {
+        let bench = Bench::new(6, &format!("{SMALL}\n{more}"));
+        let mixer = synth::Mixer::open(&bench.path("recipe.yaml")).unwrap();
+        for i in 0..6 {
+            let sample = mixer.sample(i).unwrap();
+            [sample.mixture, sample.background, sample.reflection].iter().for_each(|p| _ = hasher.update(&p.data));
+        }
+    }
+    assert_eq!(hasher.finalize().to_hex().as_str(), "a6eab24f3f3d61e35dad11a9e5f933f98f9357516ba7606b8598889e83973843");
+}

@@ -27,8 +27,12 @@ fn killed_and_run_again_it_holds_what_a_folder_holds() {
     let (code, said) = told(&bench.run(&["fetch", &place, "--out", "early"]));
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("is not finished; run the `synth build` that began it again"), "{said}");
+    // What other kills may have left.
+    std::fs::write(bench.path("store/train-000002.tar#7"), "torn").unwrap();
     let said = done(bench.build(&place, &[]));
     assert!(said.contains("000 were there"), "{said}");
+    let left = std::fs::read_dir(bench.path("store")).unwrap().map(|e| e.unwrap().file_name());
+    assert!(left.filter(|name| name.to_string_lossy().contains('#')).count() == 0);
     done(bench.run(&["fetch", &place, "--out", "fetched"]));
     assert_eq!(tree(&bench.path("folder")), tree(&bench.path("fetched")));
     // The manifest is the lines' objects one after another, and the real tar reads the others.
@@ -41,6 +45,10 @@ fn killed_and_run_again_it_holds_what_a_folder_holds() {
 #[test]
 fn places_that_cannot_be_written_to_are_told() {
     let bench = Bench::new(4, SMALL);
+    for end in ["?versionId=3", "#part"] {
+        let (code, said) = told(&bench.build(&format!("{}{end}", url(&bench, "a")), &[]));
+        assert!(code == 2 && said.contains("leave out what follows ? or #"), "{said}");
+    }
     let mut places = vec![("ftp://host/place", "is no place that synth writes to: name a folder, s3:// or file:///")];
     if cfg!(not(feature = "s3")) {
         places.push(("s3://bucket/prefix", "this synth was built without S3; build it with: "));

@@ -273,3 +273,45 @@ fn shots_are_chosen_by_light_aperture_focal_length_and_tags() {
     assert_eq!(code, 2);
     assert!(said.contains("none of the 6 shots") && said.contains("passes the filter"), "{said}");
 }
+
+/// What nobody can name in a manifest is told, in patterns and archives too; so is why a source has nothing that can be used.
+#[test]
+fn names_that_are_not_text_are_told_wherever_they_are() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let bench = Bench::new(12, SMALL);
+    let folder = bench.path("odd");
+    std::fs::create_dir(&folder).unwrap();
+    for name in [&b"caf\xe8-1.png"[..], b"caf\xe9-2.png"] {
+        picture(1, 90, 70).save(folder.join("plain.png")).unwrap();
+        std::fs::rename(folder.join("plain.png"), folder.join(OsStr::from_bytes(name))).unwrap();
+    }
+    let mut tar = std::process::Command::new("tar");
+    tar.current_dir(&folder).arg("-cf").arg(bench.path("odd.tar")).arg(".");
+    assert!(tar.status().unwrap().success());
+    for source in ["{folder: odd, licence: MIT}", "{glob: 'odd/*.png', licence: MIT}", "{tar: 'odd.tar', licence: MIT}"]
+    {
+        recipe(&bench, source);
+        let (code, said) = told(&bench.build("out", &[]));
+        assert!(
+            code == 2 && said.contains("recipe.yaml:7:") && said.contains("has a name that is not UTF-8 text"),
+            "{said}"
+        );
+        picture(2, 90, 70).save(folder.join("plain.png")).unwrap();
+        tar.status().unwrap();
+        let (code, said) = told(&bench.build("out", &[]));
+        let told = said.matches("has a name that is not UTF-8 text").count();
+        assert_eq!((code, told), (2, 2), "{source}: {said}");
+        std::fs::remove_file(folder.join("plain.png")).unwrap();
+        tar.status().unwrap();
+    }
+    // A link that leads nowhere is of no matter to a pattern that it does not fit.
+    photographs(&bench.path("links"), 6, 80);
+    std::os::unix::fs::symlink("nowhere", bench.path("links/z.png")).unwrap();
+    recipe(&bench, "{glob: 'links/00*', licence: MIT}");
+    done(bench.build("linked", &[]));
+    // A photograph that serves both layers is named once.
+    std::fs::write(bench.path("before/bad.png"), "no picture").unwrap();
+    recipe(&bench, "{folder: before, licence: CC0-1.0}");
+    let (code, said) = told(&bench.build("both", &[]));
+    assert_eq!((code, said.matches("bad.png").count()), (2, 1), "{said}");
+}

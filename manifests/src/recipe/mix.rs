@@ -34,6 +34,10 @@ pub struct Mix {
     /// Range of the standard deviation in pixels of a Gaussian blur of the reflection, within [0, 20].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blur_sigma: Option<Interval>,
+    /// Range of the side in pixels of the blur's kernel, odd numbers within [1, 121]. Left out, it reaches 3 standard deviations
+    /// to each side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blur_kernel: Option<[u32; 2]>,
     /// Range of the radius in pixels of a disc that the reflection is defocused by, within [0, 20].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub defocus_radius: Option<Interval>,
@@ -271,6 +275,20 @@ impl Mix {
         self.check_curve()?;
         if self.attenuation.is_some_and(|a| !(1..=32).contains(&a.cells)) {
             return fail("attenuation.cells", "must be from 1 to 32".into());
+        }
+        for (key, range) in [("alpha", self.alpha), ("beta", self.beta)] {
+            if range.is_some() && self.pairs.is_some() {
+                return fail(key, "the pairs say which weights there are: leave this or `pairs` out".into());
+            }
+        }
+        if self
+            .blur_kernel
+            .is_some_and(|[low, high]| low > high || high > 121 || low.min(high) % 2 == 0 || high % 2 == 0)
+        {
+            return fail("blur_kernel", "must be a range of two odd numbers within [1, 121]".into());
+        }
+        if self.complement == Some(true) && self.alpha.is_some() {
+            return fail("alpha", "is 1 - beta with `complement`: leave one of them out".into());
         }
         match &self.pairs {
             Some(pairs) if pairs.is_empty() => fail("pairs", "lists no pair".into()),

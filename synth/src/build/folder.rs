@@ -36,10 +36,14 @@ pub(super) fn recheck(
     folders: &Folders<'_>,
     log: &Path,
     Range { start: first, end }: Range<u64>,
+    stop: &AtomicBool,
 ) -> Result<(u64, Repeats), Error> {
     let (mut next, mut repeats) = (first, Repeats::default());
     for sample in Lines::open(log, first)?.into_iter().flatten() {
         let sample = sample?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
         if sample.index >= end {
             let message = format!(
                 "{}:{}: there are more lines than samples; remove it and build again",
@@ -86,7 +90,10 @@ impl Job<'_> {
                 if index >= self.range.end {
                     break;
                 }
-                let sample = self.mixer.sample_in(index, &mut spare)?;
+                let sample = match self.mixer.sample_in(index, &mut spare, stop) {
+                    Err(Error::Interrupted) => break,
+                    sample => sample?,
+                };
                 let line = self.folders.write(&sample, &mut png)?;
                 sample.leave(&mut spare);
                 progress.step(1);
@@ -216,6 +223,16 @@ impl Log {
     }
 }
 
+/// Where a folder is, or will be: what is there already of its path, without links, and the rest.
+fn place_of(out: &Path) -> Result<PathBuf, Error> {
+    let whole = std::path::absolute(out).map_err(Error::io(out, "resolve"))?;
+    let there = whole.ancestors().find_map(|folder| Some((folder, folder.canonicalize().ok()?)));
+    let Some((folder, real)) = there else { return Ok(whole) };
+    // Joining nothing would end the path with a slash.
+    let rest = whole.strip_prefix(folder).unwrap_or(Path::new(""));
+    Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
+}
+
 /// Whether a pattern of sources may fit what lies `below` the folder that it starts in; where it is no pattern, that is told
 /// elsewhere.
 fn may_enter(glob: &str, below: &Path) -> bool {
@@ -224,8 +241,7 @@ fn may_enter(glob: &str, below: &Path) -> bool {
 
 /// Makes the folder, or sees to it that it is a data set's, and that no source would read what is written.
 pub(super) fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> {
-    std::fs::create_dir_all(out).map_err(Error::io(out, "create"))?;
-    let real = out.canonicalize().map_err(Error::io(out, "open"))?;
+    let real = place_of(out)?;
     for layer in [recipe::Layer::Background, recipe::Layer::Reflection] {
         for (i, source) in opened.sources(layer).iter().enumerate() {
             if source.session.is_none()
@@ -241,6 +257,7 @@ pub(super) fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> 
             }
         }
     }
+    std::fs::create_dir_all(out).map_err(Error::io(out, "create"))?;
     if out.join(DATASET_FILE).exists() {
         return Ok(());
     }

@@ -30,6 +30,7 @@ use crate::{
     dataset::{difference, numbered},
     error::Error,
     mixer::Mixer,
+    pixels::Spare,
     progress::Progress,
     shard::Shard,
     ustar,
@@ -97,10 +98,11 @@ fn put_piece(
     let mut tars = BTreeMap::new();
     match mix_piece(&mut tars, mixer, place, piece, pool, progress, stop) {
         Ok(Some((text, repeats))) => {
-            for (mut upload, _) in tars.into_values() {
-                upload.put(ustar::END.to_vec())?;
-                upload.finish()?;
-            }
+            let mut tars = tars.into_values().map(|(upload, _)| upload);
+            let finish = |mut upload: Upload<'_>| upload.put(ustar::END.to_vec()).and_then(|()| upload.finish());
+            let finished = tars.by_ref().try_for_each(finish);
+            tars.for_each(Upload::abort);
+            finished?;
             place.put(&lines_name(piece), text)?;
             Ok(Some(repeats))
         }
@@ -135,10 +137,13 @@ fn mix_piece<'a>(
                 pictures.push((path.clone(), png.to_vec()));
                 Ok(())
             };
-            let line = encoded(&mixer.sample(*index)?, &mut png, keep)?;
+            let line = encoded(&mixer.sample_in(*index, &mut Spare::default(), stop)?, &mut png, keep)?;
             Ok((line, pictures))
         };
-        let made: Vec<_> = pool.install(|| group.par_iter().map(make).collect::<Result<_, Error>>())?;
+        let made: Vec<_> = match pool.install(|| group.par_iter().map(make).collect::<Result<_, Error>>()) {
+            Err(Error::Interrupted) => return Ok(None),
+            made => made?,
+        };
         for (line, pictures) in made {
             let (upload, block) = match tars.entry(line.split) {
                 std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
@@ -196,8 +201,9 @@ fn header(place: &Place) -> Result<Dataset, Error> {
 fn same_or_put(place: &Place, dataset: &Dataset) -> Result<(), Error> {
     if !place.list()?.contains_key(DATASET_FILE) {
         let text = manifests::io::to_yaml(place.name(DATASET_FILE).as_ref(), dataset)?;
-        return place.put(DATASET_FILE, text.into_bytes());
+        place.put_new(DATASET_FILE, text.into_bytes())?;
     }
+    // What is there may be another shard's, which began at the same time.
     match difference(&header(place)?, dataset) {
         Some(difference) => Err(Error::OtherDataset { dir: place.name("").into(), difference }),
         None => Ok(()),

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Writer,
+    Pictures, Writer,
     imagefolder::{ImageFolder, METADATA},
 };
-use crate::{dataset::Paths, error::Error};
+use crate::{error::Error, mix::Model};
 
 /// The context that the standard prescribes, word for word.
 const CONTEXT: &str = include_str!("croissant_context.json");
@@ -43,13 +43,15 @@ pub(super) struct Croissant {
     out: PathBuf,
     dataset: Dataset,
     splits: BTreeSet<Split>,
+    /// Those of [`LAYERS`] that the samples have.
+    layers: Vec<&'static str>,
     folders: Box<ImageFolder>,
 }
 
 impl Croissant {
     pub(super) fn new(out: &Path, dataset: &Dataset) -> Self {
         let (out, folders) = (out.to_path_buf(), Box::new(ImageFolder::new(out)));
-        Self { out, dataset: dataset.clone(), splits: BTreeSet::new(), folders }
+        Self { out, dataset: dataset.clone(), splits: BTreeSet::new(), layers: Vec::new(), folders }
     }
 
     /// The files of a split, and the record sets that are read from them.
@@ -65,13 +67,12 @@ impl Croissant {
             let source = json!({"fileObject": {"@id": metadata}, "extract": {"column": name}});
             field(&split.to_string(), name, kind, source)
         };
-        let layers = if self.dataset.recipe.writes_unscaled() { &LAYERS[..] } else { &LAYERS[..3] };
         let files_of = |layer: &&str| column(&format!("{}_file_name", layer.replace('-', "_")), "sc:Text");
         let numbers = NUMBERS.iter().map(|(name, kind)| column(name, kind));
-        let columns: Vec<Value> = numbers.chain(layers.iter().map(files_of)).collect();
+        let columns: Vec<Value> = numbers.chain(self.layers.iter().map(files_of)).collect();
         let name = split.to_string();
         let mut sets = vec![json!({"@type": "cr:RecordSet", "@id": name, "name": name, "field": columns})];
-        for layer in layers {
+        for layer in &self.layers {
             let (set, name) = (format!("{split}-{layer}-files"), format!("{split}-{layer}"));
             files.push(json!({
                 "@type": "cr:FileSet", "@id": set, "name": set, "encodingFormat": "image/png",
@@ -94,6 +95,7 @@ impl Croissant {
         let sources = || backgrounds.iter().chain(reflections);
         let licences: BTreeSet<&str> = sources().map(|source| source.licence.as_str()).collect();
         let credits: BTreeSet<&str> = sources().filter_map(|source| source.credit.as_deref()).collect();
+        let compressed = if Model::of(recipe).jpeg_quality.is_some() { " compressed as JPEG" } else { "" };
         let context: Value = serde_json::from_str(CONTEXT)?;
         Ok(json!({
             "@context": context,
@@ -102,7 +104,7 @@ impl Croissant {
             "name": recipe.name,
             "version": "1.0.0",
             "description": format!(
-                "{} mixtures of a background with a reflection, I = B + R, and both layers, from {} backgrounds and {} \
+                "{} mixtures of a background with a reflection, I = B + R{compressed}, and both layers, from {} backgrounds and {} \
                  reflections; seed {}, arithmetic {}.",
                 recipe.count, backgrounds.len(), reflections.len(), recipe.seed, self.dataset.arithmetic
             ),
@@ -114,9 +116,10 @@ impl Croissant {
 }
 
 impl Writer for Croissant {
-    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error> {
+    fn add(&mut self, sample: &Sample, pictures: &Pictures) -> Result<(), Error> {
         self.splits.insert(sample.split);
-        self.folders.add(sample, paths)
+        self.layers = LAYERS.into_iter().filter(|layer| pictures.contains_key(layer)).collect();
+        self.folders.add(sample, pictures)
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Error> {

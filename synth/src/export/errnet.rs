@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use manifests::dataset::Sample;
 
-use super::{Writer, copy};
-use crate::{dataset::Paths, error::Error};
+use super::{Pictures, Writer, write};
+use crate::error::Error;
 
 /// Copies into three folders a split.
 pub(super) struct Errnet {
@@ -20,11 +20,11 @@ impl Errnet {
 }
 
 impl Writer for Errnet {
-    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error> {
+    fn add(&mut self, sample: &Sample, pictures: &Pictures) -> Result<(), Error> {
         let (folder, name) = (self.out.join(sample.split.to_string()), format!("{:06}.png", sample.index));
-        copy(&paths.mixture, &folder.join("blended").join(&name))?;
-        copy(&paths.background, &folder.join("transmission_layer").join(&name))?;
-        copy(&paths.reflection, &folder.join("reflection_layer").join(&name))
+        let folders =
+            [("mixture", "blended"), ("background", "transmission_layer"), ("reflection", "reflection_layer")];
+        folders.iter().try_for_each(|(layer, theirs)| write(&pictures[layer], &folder.join(theirs).join(&name)))
     }
 
     fn finish(self: Box<Self>) -> Result<(), Error> {

@@ -11,8 +11,8 @@ use std::{
 use manifests::dataset::{Sample, Split};
 use serde::Serialize;
 
-use super::{Writer, copy};
-use crate::{dataset::Paths, error::Error};
+use super::{Pictures, Writer, write};
+use crate::error::Error;
 
 /// A line of `metadata.jsonl`.
 #[derive(Serialize)]
@@ -47,10 +47,10 @@ impl ImageFolder {
 }
 
 impl Writer for ImageFolder {
-    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error> {
+    fn add(&mut self, sample: &Sample, pictures: &Pictures) -> Result<(), Error> {
         let folder = self.out.join(sample.split.to_string());
         let name = |layer: &str| format!("{layer}/{:06}.png", sample.index);
-        let unscaled = |layer| paths.unscaled.is_some().then(|| name(layer));
+        let unscaled = |layer| pictures.contains_key(layer).then(|| name(layer));
         let row = Row {
             mixture_file_name: name("mixture"),
             background_file_name: name("background"),
@@ -63,7 +63,7 @@ impl Writer for ImageFolder {
             blur_sigma: sample.drawn.blur_sigma,
             clipped: sample.clipped,
         };
-        paths.named().try_for_each(|(layer, path)| copy(path, &folder.join(name(layer))))?;
+        pictures.iter().try_for_each(|(layer, bytes)| write(bytes, &folder.join(name(layer))))?;
         let (path, file) = match self.rows.entry(sample.split) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(new) => {

@@ -6,19 +6,19 @@ mod imagefolder;
 mod webdataset;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use clap::ValueEnum;
 
-use manifests::dataset::Sample;
-
-use crate::{
-    dataset::{self, Paths},
-    error::Error,
-    progress::Progress,
+use manifests::{
+    Digest,
+    dataset::{Sample, SampleFile},
 };
+
+use crate::{dataset, error::Error, progress::Progress};
 
 /// A format to export to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,10 +33,13 @@ pub enum Format {
     Errnet,
 }
 
+/// A sample's PNG files by the names of their layers.
+type Pictures = BTreeMap<&'static str, Vec<u8>>;
+
 /// Takes a data set's samples one after another.
 trait Writer {
-    /// Adds a sample and its three pictures.
-    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error>;
+    /// Adds a sample and its pictures.
+    fn add(&mut self, sample: &Sample, pictures: &Pictures) -> Result<(), Error>;
     /// Ends what was begun.
     fn finish(self: Box<Self>) -> Result<(), Error>;
 }
@@ -58,13 +61,27 @@ pub fn export(format: Format, dir: &Path, out: &Path, progress: &Progress, stop:
         for sample in dataset::lines(dir, &dataset)? {
             let sample = sample?;
             given_up(out, stop)?;
-            writer.add(&sample, &Paths::of(&sample, dir))?;
+            writer.add(&sample, &pictures(&sample, dir)?)?;
             progress.step(1);
         }
         writer.finish()?;
         progress.end();
         Ok(dataset.recipe.count)
     })
+}
+
+/// A sample's files, each as it was written.
+fn pictures(sample: &Sample, dir: &Path) -> Result<Pictures, Error> {
+    let read = |(layer, file): (&'static str, &SampleFile)| {
+        let path = file.path.under(dir);
+        let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+        if Digest::of(&bytes) != file.blake3 {
+            let message = "is not the file that was written: its hash differs; build the data set again";
+            return Err(Error::Damaged(format!("{}: {message}", path.display())));
+        }
+        Ok((layer, bytes))
+    };
+    dataset::files(sample).map(read).collect()
 }
 
 /// Ends what has no half, once somebody asked to stop.
@@ -104,11 +121,10 @@ pub(crate) fn whole<T>(out: &Path, fill: impl FnOnce(&Path) -> Result<T, Error>)
     Ok(outcome)
 }
 
-/// Copies a file into a folder that may be new.
-fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+/// Writes a file into a folder that may be new.
+fn write(bytes: &[u8], to: &Path) -> Result<(), Error> {
     if let Some(folder) = to.parent() {
         std::fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
     }
-    std::fs::copy(from, to).map_err(Error::io(to, "write"))?;
-    Ok(())
+    std::fs::write(to, bytes).map_err(Error::io(to, "write"))
 }

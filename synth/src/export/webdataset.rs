@@ -11,9 +11,8 @@ use std::{
 
 use manifests::dataset::{Sample, Split};
 
-use super::Writer;
+use super::{Pictures, Writer};
 use crate::{
-    dataset::Paths,
     error::Error,
     ustar::{END, append},
 };
@@ -35,7 +34,7 @@ impl WebDataset {
 }
 
 impl Writer for WebDataset {
-    fn add(&mut self, sample: &Sample, paths: &Paths) -> Result<(), Error> {
+    fn add(&mut self, sample: &Sample, pictures: &Pictures) -> Result<(), Error> {
         let before = self.open.get(&sample.split).map_or(0, |(count, _, _)| *count);
         if before.is_multiple_of(SAMPLES) {
             let path = self.out.join(format!("{}-{:06}.tar", sample.split, before / SAMPLES));
@@ -47,9 +46,8 @@ impl Writer for WebDataset {
         let Some((count, path, tar)) = self.open.get_mut(&sample.split) else { return Ok(()) };
         *count += 1;
         let told = |e| Error::io(path, "write")(e);
-        for (layer, file) in paths.named() {
-            let bytes = std::fs::read(file).map_err(Error::io(file, "read"))?;
-            append(tar, &format!("{:06}.{layer}.png", sample.index), &bytes).map_err(told)?;
+        for (layer, bytes) in pictures {
+            append(tar, &format!("{:06}.{layer}.png", sample.index), bytes).map_err(told)?;
         }
         let line = serde_json::to_vec(sample).map_err(|e| told(e.into()))?;
         append(tar, &format!("{:06}.json", sample.index), &line).map_err(told)

@@ -4,20 +4,21 @@
 
 /// Blurs an interleaved picture of `height` x `width` x 3 values in place, standard deviation `sigma` pixels.
 ///
-/// Separable; the kernel reaches 3 sigma and sums to 1; beyond the border the border's values repeat.
-pub(crate) fn blur(values: &mut [f32], height: usize, width: usize, sigma: f64) {
+/// Separable; the kernel has `side` x `side` pixels, or reaches 3 sigma where that is none, and sums to 1; beyond the border the
+/// border's values repeat.
+pub(crate) fn blur(values: &mut [f32], height: usize, width: usize, sigma: f64, side: Option<u32>) {
     if sigma <= 0.0 {
         return;
     }
-    let kernel = kernel(sigma);
+    let kernel = kernel(sigma, side);
     let mut between = vec![0.0; values.len()];
     convolve(values, &mut between, &kernel, |y, x| (y * width + x) * 3, height, width, true);
     convolve(&between, values, &kernel, |y, x| (y * width + x) * 3, height, width, false);
 }
 
 /// Weights at -radius..=radius. `libm` gives the same bits on every machine, the system's `exp` does not.
-fn kernel(sigma: f64) -> Vec<f32> {
-    let radius = (3.0 * sigma).ceil() as i32;
+fn kernel(sigma: f64, side: Option<u32>) -> Vec<f32> {
+    let radius = side.map_or((3.0 * sigma).ceil() as i32, |side| side as i32 / 2);
     let weights: Vec<f64> = (-radius..=radius).map(|i| libm::exp(-f64::from(i * i) / (2.0 * sigma * sigma))).collect();
     let sum: f64 = weights.iter().sum();
     weights.iter().map(|w| (w / sum) as f32).collect()
@@ -61,7 +62,7 @@ mod tests {
         let (h, w, sigma) = (41, 41, 2.5);
         let mut point = vec![0.0; h * w * 3];
         point[(20 * w + 20) * 3] = 1.0;
-        blur(&mut point, h, w, sigma);
+        blur(&mut point, h, w, sigma, None);
         for (dy, dx) in [(0i32, 0i32), (1, 0), (2, 3), (-4, 1)] {
             let expected = (-f64::from(dy * dy + dx * dx) / (2.0 * sigma * sigma)).exp()
                 / (2.0 * std::f64::consts::PI * sigma * sigma);
@@ -71,7 +72,10 @@ mod tests {
             assert_eq!(point[at + 1], 0.0, "channels stay apart");
         }
         let mut plane = vec![0.25; h * w * 3];
-        blur(&mut plane, h, w, sigma);
+        blur(&mut plane, h, w, sigma, Some(11));
         assert!(plane.iter().all(|v| (v - 0.25).abs() < 1e-6));
+        // MATLAB's fspecial('gaussian', 3, 5), its middle row's sum over its outer ones': exp(1 / 50).
+        let three = kernel(5.0, Some(3));
+        assert!(three.len() == 3 && (f64::from(three[1] / three[0]) - 1f64.exp().powf(0.02)).abs() < 1e-6);
     }
 }

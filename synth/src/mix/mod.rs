@@ -26,7 +26,7 @@ mod weigh;
 use manifests::{
     Seed,
     dataset::{Drawn, SampleQuality},
-    recipe::{Clipping, Encoding, Formation},
+    recipe::{Clipping, Formation},
 };
 
 use crate::pixels::{Rgb8, Spare};
@@ -88,8 +88,7 @@ fn turns(drawn: &Drawn) -> (u8, bool) {
 
 /// Whether weights are all there is.
 fn plain(drawn: &Drawn, model: &Model) -> bool {
-    model.light == Encoding::Display
-        && model.formation == Formation::Additive
+    model.is_additive()
         && model.clipping == Clipping::Cut
         && drawn.blur_sigma == 0.0
         && drawn.defocus_radius == 0.0
@@ -111,7 +110,6 @@ struct Layers {
 
 /// Everything beyond weights, in the values that the model's layers combine in.
 fn expose(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, seed: Seed, index: u64) -> Layers {
-    let additive = model.light == Encoding::Display && model.formation == Formation::Additive;
     let (height, width) = (background.height, background.width);
     let curve = Curve::of(model.light, &model.camera_curve);
     let decode = |p: &Rgb8| -> Vec<f32> { p.data.iter().map(|v| curve.decode(*v)).collect() };
@@ -128,8 +126,10 @@ fn expose(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, se
     }
     let picture = |data: Vec<u8>| Rgb8 { height, width, data };
     let encode = |values: &[f32]| picture(values.iter().map(|v| curve.encode(*v)).collect());
-    if additive {
-        return add(encode(&b), encode(&r));
+    if model.is_additive() {
+        let level = |v: f32| (v * 255.0 + 0.5).floor();
+        let over = b.iter().zip(&r).filter(|(b, r)| level(**b) + level(**r) > 255.0).count();
+        return add(encode(&b), encode(&r), over);
     }
     let mut over = 0usize;
     let combined = b.iter().zip(&r).map(|(b, r)| {
@@ -151,7 +151,7 @@ fn expose(background: &Rgb8, reflection: &Rgb8, drawn: &Drawn, model: &Model, se
 /// What lens and glass do to the reflection: lens, second surface, what authors add; then how both layers differ over the
 /// picture.
 fn optics_of(b: &mut [f32], r: &mut Vec<f32>, height: usize, width: usize, drawn: &Drawn, model: &Model) {
-    gaussian::blur(r, height, width, drawn.blur_sigma);
+    gaussian::blur(r, height, width, drawn.blur_sigma, drawn.blur_kernel);
     defocus::defocus(r, height, width, drawn.defocus_radius);
     if let (Some(glass), Some(known)) = (&drawn.ghost, &model.ghost) {
         let (pixels, weight) = ghost::second_surface(glass, known.refractive_index, height.max(width));
@@ -171,14 +171,9 @@ fn optics_of(b: &mut [f32], r: &mut Vec<f32>, height: usize, width: usize, drawn
     }
 }
 
-/// The sum of quantised layers.
-fn add(background: Rgb8, reflection: Rgb8) -> Layers {
-    let mut over = 0usize;
-    let sums = background.data.iter().zip(&reflection.data).map(|(b, r)| {
-        over += usize::from(b.checked_add(*r).is_none());
-        b.saturating_add(*r)
-    });
-    let data: Vec<u8> = sums.collect();
+/// The sum of quantised layers, of which `over` values exceeded white before they were cut.
+fn add(background: Rgb8, reflection: Rgb8, over: usize) -> Layers {
+    let data: Vec<u8> = background.data.iter().zip(&reflection.data).map(|(b, r)| b.saturating_add(*r)).collect();
     let clipped = over as f64 / data.len() as f64;
     let mixture = Rgb8 { height: background.height, width: background.width, data };
     Layers { mixture, background, reflection, clipped }

@@ -16,6 +16,8 @@ pub(crate) struct Model {
     pub(crate) light: Encoding,
     pub(crate) camera_curve: Vec<[f64; 2]>,
     pub(crate) blur_sigma: Interval,
+    /// Sides of the blur's kernel, two odd numbers.
+    pub(crate) blur_kernel: Option<[u32; 2]>,
     pub(crate) defocus_radius: Interval,
     pub(crate) aperture: Option<Aperture>,
     pub(crate) ghost: Option<Ghost>,
@@ -46,6 +48,7 @@ const PLAIN: Model = Model {
     light: Encoding::Display,
     camera_curve: Vec::new(),
     blur_sigma: range(0.0, 0.0),
+    blur_kernel: None,
     defocus_radius: range(0.0, 0.0),
     aperture: None,
     ghost: None,
@@ -85,6 +88,7 @@ impl Model {
             // 224 pixels cut from VOC's 500 x 375: the shorter side is 1.67 times the window's.
             Preset::Ceilnet => Self {
                 blur_sigma: range(2.0, 5.0),
+                blur_kernel: Some([11, 11]),
                 excess: excess(1.3, 1.3, false),
                 zoom: Some(range(1.67, 1.67)),
                 ..PLAIN
@@ -92,6 +96,7 @@ impl Model {
             // The shorter side is scaled to 224 to 448 pixels, then 224 are cut.
             Preset::Errnet => Self {
                 blur_sigma: range(2.0, 5.0),
+                blur_kernel: Some([11, 11]),
                 excess: excess(1.3, 1.3, true),
                 zoom: Some(range(1.0, 2.0)),
                 flip: 0.5,
@@ -101,6 +106,7 @@ impl Model {
                 beta: range(0.2, 0.4),
                 complement: true,
                 blur_sigma: range(0.0, 2.0),
+                blur_kernel: Some([3, 7]),
                 zoom: Some(range(1.0, 1.0)),
                 ..PLAIN
             },
@@ -117,12 +123,18 @@ impl Model {
                 beta: range(0.4, 1.0),
                 formation: Formation::Screen,
                 blur_sigma: range(2.0, 5.0),
+                blur_kernel: Some([5, 11]),
                 zoom: Some(range(1.0, 1.0)),
                 rotate: true,
                 flip: 0.5,
                 ..PLAIN
             },
         }
+    }
+
+    /// Whether layers add in display values.
+    pub(crate) fn is_additive(&self) -> bool {
+        self.light == Encoding::Display && self.formation == Formation::Additive
     }
 
     /// The ranges that a recipe asks for.
@@ -144,6 +156,10 @@ impl Model {
             light: mix.light.unwrap_or(base.light),
             camera_curve: mix.camera_curve.clone().unwrap_or_default(),
             blur_sigma: blur(mix.blur_sigma, base.blur_sigma),
+            // A preset's kernel is that of its own range.
+            blur_kernel: mix
+                .blur_kernel
+                .or(base.blur_kernel.filter(|_| mix.blur_sigma.is_none() && mix.aperture.is_none())),
             defocus_radius: blur(mix.defocus_radius, base.defocus_radius),
             aperture: mix.aperture,
             ghost: mix.ghost.clone().or(base.ghost),

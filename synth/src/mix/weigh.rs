@@ -27,8 +27,25 @@ pub(super) fn weigh(background: &Rgb8, reflection: &Rgb8, across: u8, drawn: &Dr
         let before = turn_before.rows(n * Turn::BAND, &reflection.data, &mut before[..r.len()]);
         over += blend(&weights, Layers { behind, before, b, r, i }, &mut figures);
     }
+    if drawn.alpha > 1.0 || drawn.beta > 1.0 {
+        // A layer may be cut itself; pixels' order is no matter to a count.
+        let upright;
+        let before: &Rgb8 = match across {
+            0 => reflection,
+            _ => {
+                upright = reflection.clone().turned(across, false);
+                &upright
+            }
+        };
+        over = beyond_white(&weights, &background.data, &before.data);
+    }
     let clipped = over as f64 / i.data.len() as f64;
     Mixed { mixture: i, background: b, reflection: r, clipped, quality: figures.quality() }
+}
+
+/// How many sums of weighted values exceed white, each rounded but not cut.
+fn beyond_white([alpha, beta]: &[Weight; 2], behind: &[u8], before: &[u8]) -> u64 {
+    behind.iter().zip(before).filter(|(b, r)| alpha.whole(**b) + beta.whole(**r) > 255).count() as u64
 }
 
 /// Some whole pixels of both photographs, and as many of what is made of them.

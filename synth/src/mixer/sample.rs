@@ -1,6 +1,9 @@
 //! One sample: numbers drawn until the recipe's limits are kept, then two photographs mixed.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use manifests::{
     Size,
@@ -51,8 +54,16 @@ impl Mixer {
     pub(super) fn attempt(&self, index: u64, split: Split, attempt: u64) -> Drawn {
         let recipe = &self.dataset.recipe;
         let [backgrounds, reflections] = &self.by_split[split as usize];
-        let choices = Choices { backgrounds, reflections, sizes: recipe.sizes() };
-        draw(recipe.seed, index, attempt, choices, &self.model)
+        let draw = |attempt, size| {
+            let choices = Choices { backgrounds, reflections, sizes: recipe.sizes(), size };
+            draw(recipe.seed, index, attempt, choices, &self.model)
+        };
+        let first = draw(0, None);
+        if attempt == 0 {
+            return first;
+        }
+        // Whoever asked for the sample's outline has made room for it.
+        Drawn { quarter_turns: first.quarter_turns, ..draw(attempt, Some(first.size)) }
     }
 
     /// Mixes sample `index`.
@@ -60,11 +71,12 @@ impl Mixer {
     /// # Errors
     /// When the scratch file cannot be read, or nothing that is drawn keeps the recipe's limits.
     pub fn sample(&self, index: u64) -> Result<MixedSample, Error> {
-        self.sample_in(index, &mut Spare::default())
+        self.sample_in(index, &mut Spare::default(), &AtomicBool::new(false))
     }
 
-    /// As [`Mixer::sample`], in memory of samples before where there is some.
-    pub(crate) fn sample_in(&self, index: u64, spare: &mut Spare) -> Result<MixedSample, Error> {
+    /// As [`Mixer::sample`], in memory of samples before where there is some; [`Error::Interrupted`] where it takes several
+    /// draws and `stop` is set.
+    pub(crate) fn sample_in(&self, index: u64, spare: &mut Spare, stop: &AtomicBool) -> Result<MixedSample, Error> {
         let split = split::of_sample(index, &self.dataset.recipe.splits);
         let limits = self.dataset.recipe.limits;
         let draws = limits.map_or(1, |limits| u64::from(limits.redraws) + 1);
@@ -76,10 +88,8 @@ impl Mixer {
                 let first = self.attempt(index, split, pair * draws);
                 (drawn.background, drawn.reflection) = (first.background, first.reflection);
             }
-            if attempt > 0 {
-                // Whoever asked for the sample's outline has made room for it.
-                let outlined = self.attempt(index, split, 0);
-                (drawn.size, drawn.quarter_turns) = (outlined.size, outlined.quarter_turns);
+            if attempt > 0 && stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
             }
             let at = drawn.size as usize;
             let background = self.store.get(&self.backgrounds[drawn.background as usize][at])?;

@@ -52,6 +52,9 @@ pub(super) fn photographs(
     let pattern = glob.map(|glob| Glob::new(split_pattern(glob).1)).transpose();
     let pattern = pattern.map_err(|e| Problem::Source(format!("is no pattern: {e}")))?;
     let below = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_path_buf();
+    // A name that is not UTF-8 fits what its readable part does, so that it is told.
+    let fits =
+        |path: &Path| pattern.as_ref().is_none_or(|p| p.whole.matches_with(&below(path).to_string_lossy(), MATCHING));
     let mut found = Vec::new();
     let visible = |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().as_encoded_bytes().starts_with(b".");
     let hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -66,8 +69,8 @@ pub(super) fn photographs(
             Ok(entry) => entry,
             // A loop of links leads back to folders that are listed anyway.
             Err(e) if e.loop_ancestor().is_some() => continue,
-            // A link that leads nowhere, and would be no photograph if it led somewhere.
-            Err(e) if e.path().is_some_and(|path| path.is_symlink() && !is_wanted(path)) => continue,
+            // A link that leads nowhere, and would be no photograph of these if it led somewhere.
+            Err(e) if e.path().is_some_and(|path| path.is_symlink() && !(is_wanted(path) && fits(path))) => continue,
             Err(e) => {
                 let at = e.path().unwrap_or(folder).display().to_string();
                 let why = e.io_error().map_or_else(|| e.to_string(), ToString::to_string);
@@ -75,12 +78,10 @@ pub(super) fn photographs(
                 continue;
             }
         };
-        let known = is_wanted(entry.path());
-        let below = below(entry.path());
-        let fits = pattern.as_ref().is_none_or(|p| p.whole.matches_path_with(&below, MATCHING));
-        if !entry.file_type().is_file() || !known || !fits {
+        if !entry.file_type().is_file() || !is_wanted(entry.path()) || !fits(entry.path()) {
             continue;
         }
+        let below = below(entry.path());
         let parts: Option<Vec<&str>> = below.iter().map(|p| p.to_str()).collect();
         let Some(parts) = parts else {
             unusable.push(format!("{}: has a name that is not UTF-8 text", entry.path().display()));

@@ -74,6 +74,7 @@ pub(crate) fn list(opened: &Opened, layer: Layer) -> Result<(Vec<Listed>, Vec<St
     for (index, source) in opened.sources(layer).iter().enumerate() {
         let folder = place(source, &opened.root);
         let refuse = |message: String| opened.refuse(layer, index, message);
+        let told = unusable.len();
         if !folder.is_dir() {
             return Err(refuse(format!("{} is not a folder", folder.display())));
         }
@@ -91,7 +92,9 @@ pub(crate) fn list(opened: &Opened, layer: Layer) -> Result<(Vec<Listed>, Vec<St
             Problem::Source(message) => refuse(message),
         })?;
         if found.is_empty() {
-            return Err(refuse(format!("{} holds no JPEG, PNG, TIFF, WebP, NEF or DNG photograph", folder.display())));
+            let why = unusable.get(told).map(|why| format!(" that can be used: {why}")).unwrap_or_default();
+            let message = format!("{} holds no JPEG, PNG, TIFF, WebP, NEF or DNG photograph{why}", folder.display());
+            return Err(refuse(message));
         }
         found.sort();
         // Of an archive's members of one name the last counts, as to tar itself.

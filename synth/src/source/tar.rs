@@ -14,19 +14,27 @@ pub(super) fn members(pattern: &str, folder: &Path, unusable: &mut Vec<String>) 
     for archive in archives {
         let file = folder.join(&archive.path);
         match index(&file) {
-            Ok(members) => found.extend(members.into_iter().filter(|m| is_picture(&m.name)).map(|member| Found {
-                path: format!("{}/{}", archive.path, member.name),
-                at: At::member(file.clone(), member),
-                scene: None,
-                licence: None,
-            })),
+            Ok(members) => {
+                for member in members.into_iter().filter(|m| is_picture(&m.name)) {
+                    if member.name.contains(char::REPLACEMENT_CHARACTER) {
+                        unusable.push(format!("{}/{}: has a name that is not UTF-8 text", file.display(), member.name));
+                        continue;
+                    }
+                    found.push(Found {
+                        path: format!("{}/{}", archive.path, member.name),
+                        at: At::member(file.clone(), member),
+                        scene: None,
+                        licence: None,
+                    });
+                }
+            }
             Err(e) => unusable.push(format!("{}: cannot be read as a tar file ({e})", file.display())),
         }
     }
     Ok(found)
 }
 
-/// Every regular file of an archive.
+/// Every regular file of an archive. What is not UTF-8 of a name is U+FFFD.
 pub(super) fn index(file: &Path) -> std::io::Result<Vec<Member>> {
     let mut archive = ::tar::Archive::new(BufReader::new(File::open(file)?));
     let mut members = Vec::new();

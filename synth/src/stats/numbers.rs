@@ -77,6 +77,11 @@ pub(crate) fn numbers(model: &Model) -> Vec<Number> {
         drawn("reflection_zoom", model.zoom, |s| Some(s.drawn.reflection_window?.zoom)),
         drawn("reflection_top", window, |s| Some(s.drawn.reflection_window?.top)),
         drawn("reflection_left", window, |s| Some(s.drawn.reflection_window?.left)),
+        drawn(
+            "blur_kernel",
+            model.blur_kernel.map(|[low, high]| Interval { low: low.into(), high: high.into() }),
+            |s| s.drawn.blur_kernel.map(f64::from),
+        ),
         drawn("noise_gain", model.noise.map(|n| n.gain), |s| Some(s.drawn.noise?.gain)),
         drawn("noise_read", model.noise.map(|n| n.read), |s| Some(s.drawn.noise?.read)),
         drawn("jpeg_quality", model.jpeg_quality, |s| s.drawn.jpeg_quality.map(f64::from)),
@@ -118,9 +123,10 @@ impl Counter {
     }
 
     pub(super) fn add(&mut self, value: f64) {
-        let bin =
-            (value / self.number.bound.max(f64::MIN_POSITIVE) * Self::BINS as f64).round() as i64 + Self::BINS as i64;
-        self.bins[bin.clamp(0, 2 * Self::BINS as i64 - 1) as usize] += 1;
+        let all = Self::BINS as f64;
+        // A line may hold any number.
+        let bin = (value / self.number.bound.max(f64::MIN_POSITIVE) * all).round().clamp(-all, all - 1.0) + all;
+        self.bins[bin as usize] += 1;
         self.count += 1;
         self.sum += value;
         (self.min, self.max) = (self.min.min(value), self.max.max(value));

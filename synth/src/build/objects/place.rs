@@ -1,8 +1,12 @@
 //! The only file that speaks to object stores: everything in it waits until the store has answered, but for uploads.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, local::LocalFileSystem};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart, local::LocalFileSystem};
 use tokio::runtime::Runtime;
 
 use crate::error::Error;
@@ -13,6 +17,8 @@ pub(in crate::build) struct Place {
     prefix: object_store::path::Path,
     /// As the user wrote it.
     url: String,
+    /// Where it is a folder, that.
+    folder: Option<PathBuf>,
     runtime: Runtime,
 }
 
@@ -40,6 +46,9 @@ impl Place {
             }
             _ => return Err(wrong("is no place that synth writes to: name a folder, s3:// or file:///".into())),
         }
+        if text.contains(['?', '#']) {
+            return Err(wrong("names more than a place: leave out what follows ? or #".into()));
+        }
         let url = text.parse().map_err(|e| wrong(format!("is no URL ({e})")))?;
         // AWS_ACCESS_KEY_ID and the like; what a store does not know is passed over.
         let environment = std::env::vars_os().filter_map(|(key, value)| {
@@ -51,7 +60,8 @@ impl Place {
         // A folder is as safe as a store only when it is asked to sync.
         let store: Arc<dyn ObjectStore> =
             if scheme == "file" { Arc::new(LocalFileSystem::new().with_fsync(true)) } else { store.into() };
-        Self::new(store, prefix, text).map(Some)
+        let folder = url.to_file_path().ok().filter(|_| scheme == "file");
+        Ok(Some(Self { folder, ..Self::new(store, prefix, text)? }))
     }
 
     pub(super) fn new(store: Arc<dyn ObjectStore>, prefix: object_store::path::Path, url: &str) -> Result<Self, Error> {
@@ -59,7 +69,7 @@ impl Place {
         // One thread uploads while others mix.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(Error::io(Path::new(&url), "start a thread to write to"))?;
-        Ok(Self { store, prefix, url, runtime })
+        Ok(Self { store, prefix, url, folder: None, runtime })
     }
 
     /// An object's full name, for messages.
@@ -89,6 +99,19 @@ impl Place {
         put.map(drop).map_err(self.told(name, "write"))
     }
 
+    /// Puts a small object unless there is one of this name, as far as the store can tell.
+    pub(super) fn put_new(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        let path = self.path(name);
+        let create = PutOptions::from(PutMode::Create);
+        match self.runtime.block_on(self.store.put_opts(&path, bytes.clone().into(), create)) {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+            Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
+                self.put(name, bytes)
+            }
+            Err(e) => Err(self.told(name, "write")(e)),
+        }
+    }
+
     /// Gets a small object.
     pub(super) fn get(&self, name: &str) -> Result<Vec<u8>, Error> {
         let path = self.path(name);
@@ -103,11 +126,28 @@ impl Place {
 
     /// Begins a large object; it is there when it is finished, and not before.
     pub(super) fn upload(&self, name: &str) -> Result<Upload<'_>, Error> {
+        self.sweep(name);
         let begun = self.runtime.block_on(self.store.put_multipart(&self.path(name)));
         let begun = begun.map_err(self.told(name, "begin to write"))?;
         // Parts are sent by tasks of the runtime.
         let _inside = self.runtime.enter();
         Ok(Upload { place: self, name: name.to_owned(), parts: WriteMultipart::new_with_chunk_size(begun, PART) })
+    }
+}
+
+impl Place {
+    /// Removes what a killed build left of an upload in a folder, where the store calls it `NAME#1` and never looks at it again.
+    fn sweep(&self, name: &str) {
+        let Some(folder) = &self.folder else { return };
+        let left = |file: &std::ffi::OsStr| {
+            let rest = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('#'));
+            rest.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter(|entry| left(&entry.file_name())).for_each(|entry| {
+            // Best effort: it is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        });
     }
 }
 

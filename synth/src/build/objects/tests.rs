@@ -38,6 +38,15 @@ fn objects(place: &Place) -> BTreeMap<String, Vec<u8>> {
     place.list().unwrap().into_keys().map(|name| (name.clone(), place.get(&name).unwrap())).collect()
 }
 
+/// Two shards that begin at once with different recipes: the later one finds the other's header.
+#[test]
+fn the_first_header_stays() {
+    let place = place(&Arc::new(InMemory::new()), "race");
+    place.put_new(DATASET_FILE, b"first".to_vec()).unwrap();
+    place.put_new(DATASET_FILE, b"second".to_vec()).unwrap();
+    assert_eq!(place.get(DATASET_FILE).unwrap(), b"first");
+}
+
 #[test]
 fn shards_and_builds_that_went_on_give_the_same_objects() {
     let (folder, store) = (tempfile::tempdir().unwrap(), Arc::new(InMemory::new()));

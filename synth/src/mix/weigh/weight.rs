@@ -3,25 +3,35 @@
 /// What a weight makes of each of the 256 values.
 pub(super) struct Weight {
     table: [u8; 256],
+    weight: f64,
     /// The weight in fixed point, where that gives the table exactly.
     pub(super) fixed: Option<Fixed>,
 }
 
 impl Weight {
     pub(super) fn of(weight: f64) -> Self {
-        let table = std::array::from_fn(|v| (v as f64 * weight + 0.5).floor().clamp(0.0, 255.0) as u8);
+        let table = std::array::from_fn(|v| weighed(weight, v as u8).min(255) as u8);
         let near = (weight * 65_536.0).clamp(0.0, 131_072.0) as u32;
         // Rounding may fall on either side of a tie.
         let fixed = (near.saturating_sub(1)..near + 3)
             .map(|k| Fixed { whole: (k >> 16) as u16, part: k as u16 })
             .find(|fixed| (0..=255).zip(&table).all(|(v, wanted)| fixed.weigh(v) == *wanted));
-        Self { table, fixed }
+        Self { table, weight, fixed }
+    }
+
+    /// What the weight makes of a value, not cut at white.
+    pub(super) fn whole(&self, value: u8) -> u32 {
+        weighed(self.weight, value)
     }
 
     #[inline(always)]
     pub(super) fn look_up(&self, value: u8) -> u8 {
         self.table[usize::from(value)]
     }
+}
+
+fn weighed(weight: f64, value: u8) -> u32 {
+    (f64::from(value) * weight + 0.5).floor().max(0.0) as u32
 }
 
 /// A weight of `whole + part / 65536`.

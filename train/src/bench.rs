@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     Error, device, loss,
     memory::Need,
-    net::{Corrn, Pass, layers},
+    net::{Corrn, MULTIPLE, Pass, layers},
     ops::Format,
     optim::{Adam, AdamConfig},
 };
@@ -95,6 +95,13 @@ fn step(args: &StepArgs) -> Result<(), Error> {
     device::set_precision(&device, args.precision)?;
     if args.batch == 0 || args.steps == 0 {
         return Err(Error::input("--batch and --steps must be at least 1"));
+    }
+    if !args.height.is_multiple_of(MULTIPLE) || !args.width.is_multiple_of(MULTIPLE) || args.height.min(args.width) == 0
+    {
+        return Err(Error::input(format!("--height and --width must be multiples of {MULTIPLE}, from {MULTIPLE} on")));
+    }
+    if !(1.0 / 64.0..=1.0).contains(&args.model_width) {
+        return Err(Error::input("--model-width must be from 1/64 (0.015625) to 1"));
     }
     let mut times = steps(args, &device)?;
     times.sort_by(f64::total_cmp);

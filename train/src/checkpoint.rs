@@ -55,6 +55,9 @@ pub struct Header {
     pub scores: Option<Scores>,
     /// The best validation's SSIM so far.
     pub best_ssim: Option<f64>,
+    /// Whether the validation of this step was given up for a stop: it is done before the run goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub validation_due: bool,
     /// Validations since the best one.
     #[serde(default)]
     pub without_gain: u64,
@@ -92,8 +95,19 @@ pub fn write(path: &Path, header: &Header, net: &Corrn, optimizer: &[(String, Te
 }
 
 /// The file that a person means by a checkpoint: the file itself, or a run's folder for its best one.
-pub fn named(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(CHECKPOINTS).join(BEST) } else { path.to_path_buf() }
+///
+/// # Errors
+/// A run that has not been validated yet, and so has no best one.
+pub fn named(path: &Path) -> Result<PathBuf, Error> {
+    if !path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
+    let [best, last] = [BEST, LAST].map(|name| path.join(CHECKPOINTS).join(name));
+    if !best.is_file() && last.is_file() {
+        let message = format!("has not been validated yet, so no checkpoint is the best: give {}", last.display());
+        return Err(Error::input_at(path, message));
+    }
+    Ok(best)
 }
 
 /// The network of a file on a device: of a checkpoint, which says what it is, or of a bare state_dict in safetensors or
@@ -191,6 +205,7 @@ impl Header {
             seconds: 0.0,
             scores: None,
             best_ssim: None,
+            validation_due: false,
             without_gain: 0,
             kept: Vec::new(),
         }

@@ -25,6 +25,24 @@ pub(crate) fn named(path: &Path) -> Data {
     if path.is_file() { Data { recipe: text, ..Data::default() } } else { Data { dataset: text, ..Data::default() } }
 }
 
+/// Whether a file's name is hidden, as the notes are (`._1.png`) that macOS leaves beside files.
+pub(crate) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// Sees to it that a file can be written later, before much is done for it.
+///
+/// # Errors
+/// A folder that is not there.
+pub(crate) fn check_place(file: &Path) -> Result<(), Error> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(Error::input_at(file, format!("there is no folder {} to write it to", folder.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A built data set.
 #[derive(Debug)]
 pub struct DataSet {
@@ -45,7 +63,7 @@ impl DataSet {
     /// Reads the header and the list of samples; the pictures stay on the disk.
     ///
     /// # Errors
-    /// A folder without `dataset.yaml`, or manifests that are not valid.
+    /// A folder without `dataset.yaml`, manifests that are not valid, a build that is not finished.
     pub fn open(root: &Path) -> Result<Self, Error> {
         if !root.is_dir() {
             return Err(Error::input_at(root, "there is no such folder: give a data set that `synth build` made"));
@@ -54,8 +72,16 @@ impl DataSet {
             let message = format!("no {DATASET_FILE} here: give a data set that `synth build` made");
             return Err(Error::input_at(root, message));
         }
-        let header = manifests::read_yaml(&root.join(DATASET_FILE))?;
-        let samples = manifests::read_log(&root.join(SAMPLES_FILE))?.rows;
+        let header: Dataset = manifests::read_yaml(&root.join(DATASET_FILE))?;
+        let samples: Vec<Sample> = manifests::read_log(&root.join(SAMPLES_FILE))?.rows;
+        let (found, asked) = (samples.len() as u64, header.recipe.count);
+        if found != asked {
+            let message = format!(
+                "{SAMPLES_FILE} has {found} of {asked} samples: run the `synth build` that began it again, or, built in \
+                 shards, join their logs"
+            );
+            return Err(Error::input_at(root, message));
+        }
         Ok(Self { root: root.to_path_buf(), header, samples })
     }
 

@@ -19,7 +19,9 @@ pub(crate) use table::Group;
 pub use table::{Image, Table};
 
 use crate::{
-    Error, checkpoint, device,
+    Error, checkpoint,
+    data::check_place,
+    device,
     metrics::{Profile, Rescale},
 };
 
@@ -87,18 +89,14 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
         [_, _] => return Err(Error::input("--baseline scores the unprocessed input: give the data alone")),
         _ => return Err(Error::input("give a checkpoint and the data, or --baseline and the data")),
     };
-    let checkpoint = checkpoint.map(|path| checkpoint::named(path));
+    // Before anything is scored, which may take hours.
+    args.csv.iter().chain(&args.page).try_for_each(|file| check_place(file))?;
+    let checkpoint = checkpoint.map(|path| checkpoint::named(path)).transpose()?;
     let net = checkpoint.as_ref().map(|path| checkpoint::network(path, &device)).transpose()?;
     let known = Known::at(root, args.split)?;
     let how = How { profile: args.profile, rescale: args.rescale, region: args.region };
     let scored = Scored::of(net.as_ref(), &known, how, &device)?;
-    if let Some(path) = &args.csv {
-        manifests::write_atomic(path, scored.main().csv().as_bytes())?;
-    }
     let name = checkpoint.as_deref().unwrap_or(Path::new("input"));
-    if let Some(path) = &args.page {
-        page::write(path, &page::Subject { name, root, net: net.as_ref(), device: &device }, &known, how, &scored)?;
-    }
     if args.json {
         let mut document = scored.main().json(scored.beside());
         if args.gradients {
@@ -112,6 +110,12 @@ pub fn eval(args: &EvalArgs) -> Result<(), Error> {
             let beside = if net.is_some() { format!(", of the input {:.5}", found.kl_input) } else { String::new() };
             manifests::say!("gradients: divergence from the truth (KL, nats) {:.5}{beside}", found.kl_output);
         }
+    }
+    if let Some(path) = &args.csv {
+        manifests::write_atomic(path, scored.main().csv().as_bytes())?;
+    }
+    if let Some(path) = &args.page {
+        page::write(path, &page::Subject { name, root, net: net.as_ref(), device: &device }, &known, how, &scored)?;
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ enum Format {
 /// # Errors
 /// A checkpoint that cannot be read, a folder that cannot be written.
 pub(crate) fn export(args: &ExportArgs) -> Result<(), Error> {
-    let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &Device::Cpu)?;
+    let net = checkpoint::network(&checkpoint::named(&args.checkpoint)?, &Device::Cpu)?;
     let bytes = match args.format {
         Format::Safetensors => {
             if net.output() == Output::Residual {

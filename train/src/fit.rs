@@ -2,6 +2,7 @@
 
 pub mod folder;
 mod guard;
+mod judge;
 mod lock;
 mod progress;
 mod schedule;
@@ -21,6 +22,7 @@ use manifests::run::{Precision, Record, Run};
 use self::{
     folder::RunFolder,
     guard::{Guard, Verdict},
+    judge::Judge,
     progress::{Progress, Window},
     schedule::Plan,
     stop::Stop,
@@ -107,6 +109,20 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
     let mut progress = Progress::new(trainer.step, last);
     show(&progress);
 
+    let judge = Judge { run: &run, data: &data, device: &device, stop: &stop };
+    if header.validation_due {
+        let epoch = trainer.step.saturating_sub(1) / plan.per_epoch;
+        if !judge.validate(&trainer, &mut header, &mut folder, &progress, epoch)? {
+            progress.say(&stopped(trainer.step));
+            return Ok(());
+        }
+        if trainer.averages() {
+            trainer.reestimate(data.precise_batches()?)?;
+        }
+        trainer.save(&folder.last(), &header, true)?;
+        folder.prune(&header)?;
+    }
+
     let mut loader = data.loader(trainer.step * batches);
     let (mut window, mut guard) = (Window::new(), Guard::default());
     let (began, before) = (Instant::now(), header.seconds);
@@ -149,7 +165,7 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
                 folder.last().display()
             )));
         }
-        let (validates, stopping) = (steady && due.0, steady && stop.requested() && done < last);
+        let validates = steady && due.0;
         let saves = steady && asked;
         if saves {
             due = (false, false);
@@ -160,28 +176,9 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
             progress.train(done, epoch, &figures);
             folder.record(&Record { train: Some(figures), ..record(done, epoch, &header) })?;
         }
-        if validates {
-            trainer.swap_average()?;
-            trainer.reestimate(data.precise_batches()?)?;
-            let report = data.validation.run(&trainer.net, &device)?;
-            let best = header.best_ssim.is_none_or(|best| report.output.ssim > best);
-            progress.validation(done, &report.output, &report.input, best);
-            folder.sample(done, &report.picture)?;
-            header.scores = Some(report.output);
-            header.without_gain = if best { 0 } else { header.without_gain + 1 };
-            if best {
-                header.best_ssim = Some(report.output.ssim);
-                trainer.save(&folder.best(), &header, false)?;
-            }
-            if header.keep(done, report.output.ssim, run.schedule.keep_best) {
-                trainer.save(&folder.kept(done), &header, false)?;
-            }
-            let (validation, validation_input) = (Some(report.output), Some(report.input));
-            folder.record(&Record { validation, validation_input, ..record(done, epoch, &header) })?;
-            trainer.swap_average()?;
-        }
+        let validated = validates && judge.validate(&trainer, &mut header, &mut folder, &progress, epoch)?;
         if saves {
-            if !validates || trainer.averages() {
+            if !validated || trainer.averages() {
                 trainer.reestimate(data.precise_batches()?)?;
             }
             trainer.save(&folder.last(), &header, true)?;
@@ -189,16 +186,21 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
             guard.saved();
             window = Window::new();
         }
-        if stopping {
-            progress.say(&format!("stopped after step {done}, everything saved: run the same command to go on"));
+        if saves && (header.validation_due || stop.requested() && done < last) {
+            progress.say(&stopped(done));
             return Ok(());
         }
     }
     if ended(&header) {
         progress.say(&format!("{}: no gain in {patience} validations: ended early", run.name));
     }
-    progress.say(&format!("{}: {} steps done; best checkpoint {}", run.name, trainer.step, folder.best().display()));
+    let best = header.best_ssim.map(|_| format!("; best checkpoint {}", folder.best().display())).unwrap_or_default();
+    progress.say(&format!("{}: {} steps done{best}", run.name, trainer.step));
     Ok(())
+}
+
+fn stopped(step: u64) -> String {
+    format!("stopped after step {step}, everything saved: run the same command to go on")
 }
 
 /// The run file with the command line's changes; paths absolute, so that the copy in the run's folder says it all.

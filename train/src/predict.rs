@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 
 use crate::{
     Error, alloc, checkpoint,
-    data::{Photograph, save_png_with},
+    data::{DataSet, Photograph, is_hidden, save_png_with},
     device,
     net::{Corrn, MULTIPLE},
     progress::{self, Count},
@@ -25,7 +25,7 @@ const KEPT: usize = 256 << 20;
 pub(crate) struct PredictArgs {
     /// A checkpoint that `train fit` wrote, a run's folder for its best one, or a bare state_dict of CoRRN.
     checkpoint: PathBuf,
-    /// A PNG or JPEG, a folder that is searched for them, or - for standard input.
+    /// A PNG or JPEG, a folder that is searched for them (of a built data set for its mixtures), or - for standard input.
     input: PathBuf,
     /// Where NAME.background.png and NAME.reflection.png go, with the input's EXIF and colour profile; `stdin` is the name of standard input.
     #[arg(long)]
@@ -50,7 +50,7 @@ fn parse_side(text: &str) -> Result<usize, String> {
 /// A checkpoint that does not fit, a picture that cannot be read, a folder that cannot be written.
 pub(crate) fn predict(args: &PredictArgs) -> Result<(), Error> {
     let device = device::parse(&args.device)?;
-    let net = checkpoint::network(&checkpoint::named(&args.checkpoint), &device)?;
+    let net = checkpoint::network(&checkpoint::named(&args.checkpoint)?, &device)?;
     alloc::keep_at_most(KEPT);
     let pictures = pictures(&args.input, &args.out)?;
     let jobs = pictures.iter().map(|(path, name)| Job::new(path, name, &args.out, args.tile));
@@ -61,7 +61,7 @@ pub(crate) fn predict(args: &PredictArgs) -> Result<(), Error> {
     for job in &jobs {
         match job.run(&net, &device, &mut progress) {
             // The others are not held up by a picture that cannot be read.
-            Err(e @ Error::BadInput(_)) if pictures.len() > 1 => {
+            Err(e @ (Error::BadInput(_) | Error::Io { action: "read", .. })) if pictures.len() > 1 => {
                 manifests::tell!("left out: {e}");
                 unusable += 1;
             }
@@ -106,7 +106,7 @@ impl<'a> Job<'a> {
 
     /// Writes both layers.
     fn run(&self, net: &Corrn, device: &Device, progress: &mut Count) -> Result<(), Error> {
-        let Photograph { pixels, about } = Photograph::read(self.path)?;
+        let Photograph { pixels, about, .. } = Photograph::read(self.path)?;
         let tiles = Tiles::new(pixels.height(), pixels.width(), self.side);
         let (b, r) = tiles.separate(net, &pixels, device, || progress.step())?;
         if let Some(folder) = self.background.parent() {
@@ -132,11 +132,22 @@ fn pictures(input: &Path, out: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
         return Err(Error::input_at(input, "is --out too, so that answers would be taken for pictures: name another"));
     }
     let mut found: Vec<(PathBuf, String)> = Vec::new();
-    let entries = WalkDir::new(input).sort_by_file_name().into_iter();
-    for entry in entries.filter_entry(|entry| !entry.file_type().is_dir() || !is_out(entry.path())) {
-        let path = entry.map_err(|e| Error::input_at(input, format!("cannot read the folder: {e}")))?.into_path();
+    // Of a built data set, or a split of it, what is to be taken apart is the mixtures.
+    let of_set = input.is_dir() && [Some(input), input.parent()].into_iter().flatten().any(DataSet::is_at);
+    let entries = WalkDir::new(input).follow_links(true).sort_by_file_name().into_iter();
+    let wanted = |entry: &walkdir::DirEntry| {
+        entry.depth() == 0 || !is_hidden(entry.path()) && (!entry.file_type().is_dir() || !is_out(entry.path()))
+    };
+    for entry in entries.filter_entry(wanted) {
+        let path = match entry {
+            Ok(entry) => entry.into_path(),
+            // A loop of links leads back to folders that are searched anyway.
+            Err(e) if e.loop_ancestor().is_some() => continue,
+            Err(e) => return Err(Error::input_at(input, format!("cannot read the folder: {e}"))),
+        };
         let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-        let picture = matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"));
+        let picture = matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
+            && (!of_set || path.to_string_lossy().ends_with(".mixture.png"));
         if path.is_file() && (picture || path == input) {
             let name = path.strip_prefix(root).unwrap_or(&path).with_extension("").display().to_string();
             if let Some((other, _)) = found.iter().find(|(_, n)| *n == name) {

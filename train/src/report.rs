@@ -28,7 +28,7 @@ pub(crate) use gradients::gradients;
 pub(crate) use scenes::{best_and_worst, rows};
 pub(crate) use scores::table;
 
-use crate::{Error, eval::parse_split, metrics::Profile};
+use crate::{Error, data::check_place, eval::parse_split, metrics::Profile};
 use run::Fitted;
 
 /// What to show and where.
@@ -79,6 +79,7 @@ enum Part {
 /// # Errors
 /// A folder that is none of the three, manifests that are not valid, pictures that cannot be read.
 pub(crate) fn report(args: &ReportArgs) -> Result<(), Error> {
+    check_place(&args.out)?;
     let parts: Vec<Part> = args.folders.iter().map(|folder| part(folder, args)).collect::<Result<_, _>>()?;
     let runs: Vec<&Fitted> =
         parts.iter().filter_map(|part| if let Part::Run(run) = part { Some(&**run) } else { None }).collect();

@@ -163,3 +163,41 @@ fn gradients_of_the_truth_are_its_own_and_a_reflections_edge_is_seen() {
     let text = String::from_utf8(train(&["eval", "--baseline", &root, "--gradients"]).stdout).unwrap();
     assert!(text.ends_with("gradients: divergence from the truth (KL, nats) 0.00000\n"), "{text}");
 }
+
+/// Links to folders are followed, what archives of macOS leave beside files is no picture, and pictures that are no pairs of a
+/// layout hinder nobody.
+#[cfg(unix)]
+#[test]
+fn trees_as_people_keep_them_are_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    triplet(&folder.path().join("real/scene"), ["I/a.png", "B/a.png", "R/a.png"]);
+    std::fs::create_dir_all(path("data/other")).unwrap();
+    std::os::unix::fs::symlink(path("real"), path("data/linked")).unwrap();
+    std::os::unix::fs::symlink(path("data"), path("data/loop")).unwrap();
+    for note in ["real/scene/I/._a.png", "data/other/z.png", "data/other/z.jpg"] {
+        std::fs::write(path(note), "no picture").unwrap();
+    }
+    assert_eq!(eval(&[&path("data")])["n"], 1);
+    let half = std::fs::read(path("real/scene/I/a.png")).unwrap();
+    image::load_from_memory(&half).unwrap().save(path("real/scene/I/a.jpg")).unwrap();
+    std::fs::remove_file(path("real/scene/I/a.png")).unwrap();
+    let jpeg = std::fs::read(path("real/scene/I/a.jpg")).unwrap();
+    std::fs::write(path("real/scene/I/a.jpg"), &jpeg[..jpeg.len() / 2]).unwrap();
+    let (code, said) = failure(&train(&["eval", "--baseline", &path("data")]));
+    assert!(code == Some(2) && said.contains("I/a.jpg: is truncated"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_written_is_told_before_anything_is_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    triplet(folder.path(), ["I.png", "B.png", "R.png"]);
+    for flag in ["--csv", "--page"] {
+        let (code, said) = failure(&train(&["eval", "--baseline", &path(""), flag, &path("nowhere/scores")]));
+        assert_eq!(code, Some(2));
+        assert!(said.contains("nowhere/scores: there is no folder") && said.lines().count() == 1, "{said}");
+    }
+    let (code, said) = failure(&train(&["eval", "--baseline", &path("I.png")]));
+    assert!(code == Some(2) && said.contains("is a file: give a folder"), "{said}");
+}

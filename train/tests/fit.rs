@@ -212,6 +212,56 @@ fn sigterm_saves_and_exits_with_0() {
     assert!(steps > Some(0));
 }
 
+/// Whoever stops a run in the middle of a validation need not wait for its end; it is done first when the run goes on, and
+/// nothing differs from a run in one piece.
+#[test]
+fn a_stop_ends_a_validation_which_is_done_when_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    data_set(&folder.path().join("data"), 8, 600, 0);
+    let run = run_file(folder.path(), 1).display().to_string();
+    let more = ["--set", "schedule.ema=0.9", "--set", "schedule.validate_every=2"];
+    let fit = |out: &str| command(&[&["fit", &run, "--out", &path(out)], &more[..]].concat());
+    assert!(fit("whole").output().unwrap().status.success());
+    let out = folder.path().join("stopped");
+    let child = fit("stopped").stdout(Stdio::piped()).spawn().unwrap();
+    // The record of the step is written right before its validation.
+    while manifests::read_log::<Record>(&out.join(METRICS_FILE)).map_or(0, |log| log.rows.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let kill = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("stopped after step 2, everything saved"));
+    assert!(records(&out).iter().all(|r| r.validation.is_none()) && last(&out).is_file());
+    assert!(train::checkpoint::Checkpoint::read(&last(&out)).unwrap().header.validation_due);
+
+    let output = fit("stopped").output().unwrap();
+    assert!(output.status.success(), "{:?}", failure(&output));
+    let whole = folder.path().join("whole");
+    assert!(tensors(&last(&whole)) == tensors(&last(&out)));
+    assert!(tensors(&whole.join("checkpoints/best.safetensors")) == tensors(&out.join("checkpoints/best.safetensors")));
+    let scores = |run: &Path| records(run).iter().map(|r| (r.step, r.validation)).collect::<Vec<_>>();
+    assert_eq!(scores(&whole), scores(&out));
+    assert!(scores(&out).iter().filter(|(_, v)| v.is_some()).count() >= 2);
+}
+
+#[test]
+fn a_build_that_is_not_finished_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    data_set(&data, 8, 2, 0);
+    let log = data.join("samples.jsonl");
+    let lines = std::fs::read_to_string(&log).unwrap();
+    let whole: Vec<&str> = lines.lines().collect();
+    std::fs::write(&log, whole[..9].join("\n") + "\n").unwrap();
+    let run = run_file(folder.path(), 1).display().to_string();
+    let (code, said) = failure(&train(&["fit", &run, "--out", &folder.path().join("run").display().to_string()]));
+    assert_eq!(code, Some(2));
+    assert!(said.contains("samples.jsonl has 9 of 10 samples: run the `synth build` that began it again"), "{said}");
+}
+
 #[test]
 fn the_encoder_begins_with_the_weights_of_its_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -61,7 +61,7 @@ fn onnxruntime_gives_the_same_pictures() {
         let ran = Command::new(&python).args(["-c", SCRIPT]).arg(folder.path()).output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
         let found = safetensors::load(path("found.safetensors"), &Device::Cpu).unwrap();
-        let net = checkpoint::network(&checkpoint::named(&out), &Device::Cpu).unwrap();
+        let net = checkpoint::network(&checkpoint::named(&out).unwrap(), &Device::Cpu).unwrap();
         let mut compared = 0;
         for (key, image) in &images {
             let ours = net.forward(image, Pass::eval()).unwrap();

@@ -103,7 +103,7 @@ fn what_is_there_stays_and_bad_input_is_one_sentence() {
     for (arguments, words) in [
         (
             ["predict", &net, &path("torn.jpg"), "--out", &path("none")].as_slice(),
-            "torn.jpg: is not a readable PNG or JPEG",
+            "torn.jpg: is truncated: the JPEG has no end marker",
         ),
         (&["predict", &net, &path("nowhere"), "--out", &path("none")], "there is no such file or folder"),
         (&["predict", &net, &path("in"), "--out", &path("none"), "--tile", "500"], "a multiple of 32, at least 512"),
@@ -164,4 +164,46 @@ fn answers_below_the_input_are_no_pictures_to_take_apart() {
     }
     let (code, said) = failure(&train(&["predict", &net, &path("in"), "--out", &path("in")]));
     assert!(code == Some(2) && said.contains("is --out too"), "{code:?} {said}");
+}
+
+/// Links are followed, hidden files are none, half a JPEG is left out, and of a built data set mixtures alone are taken apart.
+#[cfg(unix)]
+#[test]
+fn what_is_no_whole_picture_of_the_folder_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let net = checkpoint(folder.path()).display().to_string();
+    for name in ["in/a.png", "elsewhere/b.jpg", "in/._a.png"] {
+        std::fs::create_dir_all(Path::new(&path(name)).parent().unwrap()).unwrap();
+        picture(40, 33).save(path(name)).unwrap();
+    }
+    std::os::unix::fs::symlink(path("elsewhere"), path("in/linked")).unwrap();
+    std::os::unix::fs::symlink(path("in"), path("elsewhere/loop")).unwrap();
+    let jpeg = std::fs::read(path("elsewhere/b.jpg")).unwrap();
+    std::fs::write(path("in/half.jpg"), &jpeg[..jpeg.len() / 2]).unwrap();
+    let done = train(&["predict", &net, &path("in"), "--out", &path("out")]);
+    let (code, said) = failure(&done);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("half.jpg: is truncated: the JPEG has no end marker"), "{said}");
+    let mut names: Vec<_> = walkdir::WalkDir::new(path("out")).into_iter().map(Result::unwrap).collect();
+    names.retain(|entry| entry.file_type().is_file());
+    let mut names: Vec<String> = names.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["a.background.png", "a.reflection.png", "b.background.png", "b.reflection.png"]);
+
+    data_set(&folder.path().join("data"), 2, 0, 2);
+    let done = train(&["predict", &net, &path("data/test"), "--out", &path("of_set")]);
+    assert!(String::from_utf8(done.stdout).unwrap().contains("2 pictures"));
+}
+
+#[test]
+fn a_run_without_a_validation_names_the_checkpoint_that_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir_all(path("run/checkpoints")).unwrap();
+    std::fs::copy(checkpoint(folder.path()), path("run/checkpoints/last.safetensors")).unwrap();
+    picture(40, 33).save(path("a.png")).unwrap();
+    let (code, said) = failure(&train(&["predict", &path("run"), &path("a.png"), "--out", &path("out")]));
+    assert_eq!(code, Some(2));
+    assert!(said.contains("has not been validated yet") && said.contains("last.safetensors"), "{said}");
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor};
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, RgbImage, codecs::png::PngEncoder};
+use image::{
+    DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageFormat, RgbImage, codecs::png::PngEncoder,
+    metadata::Orientation,
+};
 
 use crate::{Error, net::MULTIPLE};
 
@@ -15,6 +18,8 @@ use crate::{Error, net::MULTIPLE};
 pub struct Photograph {
     /// Rows as they lie in the file: EXIF's orientation is not applied.
     pub pixels: RgbImage,
+    /// How it is turned to stand upright.
+    pub orientation: Orientation,
     /// What is to be said of whatever is made of it.
     pub about: About,
 }
@@ -45,8 +50,13 @@ impl Photograph {
         };
         let bytes = bytes.map_err(Error::io(path, "read"))?;
         let bad = |e: ImageError| Error::input_at(path, format!("is not a readable PNG or JPEG picture ({e})"));
-        let reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-        let mut decoder = reader.map_err(Error::io(path, "read"))?.into_decoder().map_err(bad)?;
+        let reader = image::ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
+        let reader = reader.map_err(Error::io(path, "read"))?;
+        if reader.format() == Some(ImageFormat::Jpeg) {
+            // Of half a file the decoder makes a picture that is grey below.
+            synth::check_jpeg(&bytes).map_err(|clause| Error::input_at(path, clause))?;
+        }
+        let mut decoder = reader.into_decoder().map_err(bad)?;
         if decoder.total_bytes() > MOST_BYTES {
             let (width, height) = decoder.dimensions();
             let message =
@@ -54,10 +64,18 @@ impl Photograph {
             return Err(Error::input_at(path, message));
         }
         let (exif, icc) = (decoder.exif_metadata().map_err(bad)?, decoder.icc_profile().map_err(bad)?);
+        let orientation = decoder.orientation().map_err(bad)?;
         // A profile of greys says nothing of the colours that are written.
         let icc = icc.filter(|_| decoder.color_type().has_color());
         let pixels = DynamicImage::from_decoder(decoder).map_err(bad)?.into_rgb8();
-        Ok(Self { pixels, about: About { exif, icc } })
+        Ok(Self { pixels, orientation, about: About { exif, icc } })
+    }
+
+    /// It, upright.
+    pub fn upright(self) -> RgbImage {
+        let mut picture = DynamicImage::ImageRgb8(self.pixels);
+        picture.apply_orientation(self.orientation);
+        picture.into_rgb8()
     }
 }
 

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 use super::aperture;
 use crate::{
     Error,
-    data::{DataSet, read_rgb},
+    data::{DataSet, is_hidden, read_rgb},
     metrics::{Profile, Region},
 };
 
@@ -94,12 +94,24 @@ pub fn find(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
     if DataSet::is_at(root) {
         return of_data_set(root, split);
     }
+    if root.is_file() {
+        return Err(Error::input_at(
+            root,
+            "is a file: give a folder; of a recipe, the data set that `synth build` makes",
+        ));
+    }
     if !root.is_dir() {
         return Err(Error::input_at(root, "there is no such folder"));
     }
     let mut found = Vec::new();
-    for entry in WalkDir::new(root).sort_by_file_name() {
-        let entry = entry.map_err(|e| Error::input_at(root, format!("cannot read the folder: {e}")))?;
+    let visible = |entry: &walkdir::DirEntry| entry.depth() == 0 || !is_hidden(entry.path());
+    for entry in WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A loop of links leads back to folders that are searched anyway.
+            Err(e) if e.loop_ancestor().is_some() => continue,
+            Err(e) => return Err(Error::input_at(root, format!("cannot read the folder: {e}"))),
+        };
         if !entry.file_type().is_dir() {
             continue;
         }
@@ -110,7 +122,8 @@ pub fn find(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
                 siblings(root, folder, &layers, &mut found)?;
             }
         }
-        let here = pictures(folder)?;
+        // Whatever else lies in a folder of the tree need not be pairs.
+        let here = pictures(folder, |stem| LAYOUTS[0].contains(&stem))?;
         if let (Some(i), Some(b)) = (here.get("I"), here.get("B")) {
             let name = below(root, folder);
             let (subset, aperture) = (subset(&name), aperture::of_path(&name));
@@ -151,9 +164,10 @@ fn of_data_set(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
 /// Pairs with equal stems in sibling folders: of I, B, R and masks.
 fn siblings(root: &Path, folder: &Path, layers: &[PathBuf; 4], found: &mut Vec<Triplet>) -> Result<(), Error> {
     let [i, b, r, m] = layers;
-    let optional = |folder: &Path| if folder.is_dir() { pictures(folder) } else { Ok(BTreeMap::new()) };
-    let (backgrounds, reflections, masks) = (pictures(b)?, optional(r)?, optional(m)?);
-    for (stem, mixture) in pictures(i)? {
+    let all = |folder: &Path| pictures(folder, |_| true);
+    let optional = |folder: &Path| if folder.is_dir() { all(folder) } else { Ok(BTreeMap::new()) };
+    let (backgrounds, reflections, masks) = (all(b)?, optional(r)?, optional(m)?);
+    for (stem, mixture) in all(i)? {
         let Some(background) = backgrounds.get(&stem).cloned() else {
             return Err(Error::input_at(&mixture, format!("has no background of the same name in {}", b.display())));
         };
@@ -166,16 +180,17 @@ fn siblings(root: &Path, folder: &Path, layers: &[PathBuf; 4], found: &mut Vec<T
     Ok(())
 }
 
-/// PNG and JPEG files of a folder by stem.
-fn pictures(folder: &Path) -> Result<BTreeMap<String, PathBuf>, Error> {
+/// PNG and JPEG files of a folder by stem, of the stems that are `wanted`.
+fn pictures(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, PathBuf>, Error> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io(folder, "read"))? {
         let path = entry.map_err(Error::io(folder, "read"))?.path();
         let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
         if matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
-            && let Some(stem) = path.file_stem()
+            && !is_hidden(&path)
+            && let Some(stem) = path.file_stem().map(|stem| stem.to_string_lossy().into_owned())
+            && wanted(&stem)
         {
-            let stem = stem.to_string_lossy().into_owned();
             if let Some(other) = found.insert(stem, path.clone()) {
                 let message = format!("and {} have the same name but for their extension: remove one", path.display());
                 return Err(Error::input_at(&other, message));

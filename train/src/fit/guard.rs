@@ -72,9 +72,7 @@ impl Guard {
         // Without a number for the sum of several batches' gradients each of them may be the reason.
         let bad = figures.bad_batch.and_then(|i| batches.get(i)).map_or(batches, std::slice::from_ref);
         let kept = folder.bad_batch(trainer.step);
-        for batch in bad {
-            keep(&kept, trainer.step, figures, batch)?;
-        }
+        keep(&kept, trainer.step, figures, bad)?;
         folder.prune_bad_batches()?;
         if self.in_a_row < IN_A_ROW {
             return Ok(Verdict::Skipped(kept));
@@ -100,10 +98,11 @@ impl Guard {
     }
 }
 
-/// Writes a batch's pictures, and last the samples' names and the loss with its terms.
-fn keep(folder: &Path, step: u64, figures: &Figures, batch: &Batch) -> Result<(), Error> {
+/// Writes the pictures of batches, and last the samples' names and the loss with its terms.
+fn keep(folder: &Path, step: u64, figures: &Figures, batches: &[Batch]) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
-    for (place, name) in batch.samples.iter().enumerate() {
+    let samples = || batches.iter().flat_map(|batch| (0..).zip(&batch.samples).map(move |(i, name)| (batch, i, name)));
+    for (batch, place, name) in samples() {
         for (layer, pictures) in
             [("mixture", &batch.mixture), ("background", &batch.background), ("reflection", &batch.reflection)]
         {
@@ -115,7 +114,8 @@ fn keep(folder: &Path, step: u64, figures: &Figures, batch: &Batch) -> Result<()
     let number = |v: f64| if v.is_finite() { json!(v) } else { json!(v.to_string()) };
     let terms: serde_json::Map<String, Value> =
         TERMS.iter().zip(figures.terms).filter_map(|(name, v)| Some(((*name).to_owned(), number(v?)))).collect();
-    let document = json!({ "step": step, "samples": batch.samples, "loss": number(figures.loss), "terms": terms });
+    let names: Vec<&String> = samples().map(|(_, _, name)| name).collect();
+    let document = json!({ "step": step, "samples": names, "loss": number(figures.loss), "terms": terms });
     manifests::write_atomic(&folder.join("batch.json"), format!("{document:#}\n").as_bytes())?;
     Ok(())
 }

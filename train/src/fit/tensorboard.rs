@@ -1,7 +1,7 @@
 //! TensorBoard events of a run: scalars and sample pictures, in the format that `tensorboard --logdir` reads.
 //!
-//! The file says nothing that metrics and samples do not say: it is written anew from them when a run goes on, so that it
-//! never holds steps twice. A record is a length, its checksum, a protocol buffer `Event` and its checksum
+//! The file says nothing that metrics and samples do not say: when a run goes on, it is appended to where it holds just them,
+//! and else written anew, so that it never holds steps twice. A record is a length, its checksum, a protocol buffer `Event` and its checksum
 //! (tensorflow/core/lib/io/record_writer.h, tensorflow/core/util/event.proto).
 
 use std::{
@@ -28,13 +28,18 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Replaces the file by one of these records and pictures, and opens it to append.
+    /// Opens the file to append. One that does not hold these records and pictures alone, whole, is replaced first: a
+    /// TensorBoard that is running sees nothing of what comes then until it is started again.
     ///
     /// # Errors
     /// What the disk answers.
     pub(super) fn create(path: PathBuf, records: &[Record], pictures: &[(u64, PathBuf)]) -> Result<Self, Error> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
         let began = now - records.last().map_or(0.0, |r| r.seconds);
+        let events = 1 + records.len() + pictures.len();
+        if std::fs::read(&path).is_ok_and(|there| whole_events(&there) == Some(events)) {
+            return Self::append_to(path, began);
+        }
         let mut bytes = Vec::new();
         frame(&mut bytes, &Message::new().double(1, began).bytes(3, b"brain.Event:2").0);
         for record in records {
@@ -46,6 +51,10 @@ impl Events {
             frame(&mut bytes, &sample(began + seconds, *step, &png));
         }
         manifests::write_atomic(&path, &bytes)?;
+        Self::append_to(path, began)
+    }
+
+    fn append_to(path: PathBuf, began: f64) -> Result<Self, Error> {
         let file = File::options().append(true).open(&path).map_err(Error::io(&path, "open"))?;
         Ok(Self { path, file, began })
     }
@@ -127,6 +136,22 @@ fn frame(out: &mut Vec<u8>, event: &[u8]) {
     out.extend(masked(event).to_le_bytes());
 }
 
+/// How many records a file holds; none where one of them is torn or damaged.
+fn whole_events(mut bytes: &[u8]) -> Option<usize> {
+    let mut count = 0;
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<8>()?;
+        let (checksum, rest) = rest.split_first_chunk::<4>()?;
+        let (event, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        let (of_event, rest) = rest.split_first_chunk::<4>()?;
+        if u32::from_le_bytes(*checksum) != masked(length) || u32::from_le_bytes(*of_event) != masked(event) {
+            return None;
+        }
+        (count, bytes) = (count + 1, rest);
+    }
+    Some(count)
+}
+
 /// CRC-32C, turned and shifted as TensorFlow stores it.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
@@ -143,6 +168,11 @@ mod tests {
         let mut out = Vec::new();
         frame(&mut out, b"abc");
         assert_eq!(out.len(), 8 + 4 + 3 + 4);
+        frame(&mut out, b"");
+        assert_eq!(whole_events(&out), Some(2));
+        assert_eq!(whole_events(&out[..out.len() - 1]), None, "torn");
+        out[13] ^= 1;
+        assert_eq!(whole_events(&out), None, "damaged");
         assert_eq!(masked(b"123456789"), 0xe306_9283u32.rotate_right(15).wrapping_add(0xa282_ead8));
     }
 }

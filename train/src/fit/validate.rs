@@ -4,6 +4,7 @@ use candle_core::{DType, Device};
 use image::{RgbImage, imageops};
 use manifests::run::Scores;
 
+use super::stop::Stop;
 use crate::{
     Error,
     data::{self, Layers, Samples},
@@ -37,13 +38,17 @@ impl Validation {
         Self(samples)
     }
 
-    /// Runs the network over all samples in evaluation mode.
+    /// Runs the network over all samples in evaluation mode; none where somebody asks to stop meanwhile: whoever does may not
+    /// wait as long as it takes.
     ///
     /// # Errors
     /// A picture that cannot be read, or outputs that are not numbers.
-    pub(crate) fn run(&self, net: &Corrn, device: &Device) -> Result<Report, Error> {
+    pub(crate) fn run(&self, net: &Corrn, device: &Device, stop: &Stop) -> Result<Option<Report>, Error> {
         let (mut output, mut input, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for i in 0..self.0.len() {
+            if stop.requested() {
+                return Ok(None);
+            }
             let Layers { mixture, background, reflection, .. } = self.0.read(i)?;
             let x = data::to_tensor(std::slice::from_ref(&mixture), DType::F32, device)?;
             let out = net.forward(&x, Pass::eval())?;
@@ -54,7 +59,7 @@ impl Validation {
                 rows.push([mixture, found, background, data::to_picture(&out.reflection)?, reflection]);
             }
         }
-        Ok(Report { output: scores(&output)?, input: scores(&input)?, picture: sheet(&rows) })
+        Ok(Some(Report { output: scores(&output)?, input: scores(&input)?, picture: sheet(&rows) }))
     }
 }
 

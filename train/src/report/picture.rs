@@ -5,11 +5,11 @@ use std::{io::Cursor, path::Path};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use image::{DynamicImage, ImageFormat, RgbImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
 
-use crate::{Error, data};
+use crate::{Error, data::Photograph};
 
-/// A photograph reduced to at most `side` pixels and encoded as JPEG, as a data URI.
+/// A photograph, upright, reduced to at most `side` pixels and encoded as JPEG, as a data URI.
 pub(super) fn photograph(path: &Path, side: u32) -> Result<String, Error> {
-    jpeg(&data::read_rgb(path)?, side)
+    jpeg(&Photograph::read(path)?.upright(), side)
 }
 
 /// As [`photograph`], of a picture in memory.

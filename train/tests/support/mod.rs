@@ -14,7 +14,12 @@ use manifests::{
 
 /// Backgrounds are colour ramps with a square, reflections stripes: each sample differs from the others.
 pub(crate) fn data_set(root: &Path, train: u64, validation: u64, test: u64) {
-    let header = parse_yaml("version: 1\nname: fixture\nseed: 1\ncount: 1\nsources:\n  backgrounds: [{folder: b, licence: CC0-1.0}]\n  reflections: [{folder: r, licence: CC0-1.0}]\n", Path::new("fixture")).unwrap();
+    let text = format!(
+        "version: 1\nname: fixture\nseed: 1\ncount: {}\nsources:\n  backgrounds: [{{folder: b, licence: CC0-1.0}}]\n  \
+         reflections: [{{folder: r, licence: CC0-1.0}}]\n",
+        train + validation + test
+    );
+    let header = parse_yaml(&text, Path::new("fixture")).unwrap();
     let (mut backgrounds, mut reflections, mut samples) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..train + validation + test {
         let split = match index {

@@ -190,11 +190,10 @@ fn pictures(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<Str
             && !is_hidden(&path)
             && let Some(stem) = path.file_stem().map(|stem| stem.to_string_lossy().into_owned())
             && wanted(&stem)
+            && let Some(other) = found.insert(stem, path.clone())
         {
-            if let Some(other) = found.insert(stem, path.clone()) {
-                let message = format!("and {} have the same name but for their extension: remove one", path.display());
-                return Err(Error::input_at(&other, message));
-            }
+            let message = format!("and {} have the same name but for their extension: remove one", path.display());
+            return Err(Error::input_at(&other, message));
         }
     }
     Ok(found)

@@ -232,6 +232,18 @@ impl Samples {
         }
     }
 
+    /// The f-number that was drawn for sample `i`'s lens; none where its recipe has none, or where limits may have drawn another
+    /// one while it was mixed.
+    pub fn f_number(&self, i: usize) -> Option<f64> {
+        let Place { source, at, .. } = self.places[i];
+        let aperture = match &self.sources.0[source].kind {
+            Kind::Built(set) => set.samples[at as usize].drawn.aperture,
+            Kind::Mixed(mixer) if mixer.dataset().recipe.limits.is_none() => mixer.draw(at).1.aperture,
+            Kind::Mixed(_) => None,
+        };
+        aperture.map(|lens| lens.f_number)
+    }
+
     /// The first `n` samples, or all.
     pub fn first(mut self, n: usize) -> Self {
         self.places.truncate(n);

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use manifests::dataset::Split;
 
-use super::find::{Pictures, Triplet, find};
+use super::{
+    aperture,
+    find::{Pictures, Triplet, find},
+};
 use crate::{
     Error,
     data::{Layers, Samples},
@@ -44,7 +47,9 @@ impl Known {
                 let Triplet { name, subset, aperture, .. } = &triplets[i];
                 (name.clone(), subset.clone(), aperture.clone())
             }
-            Self::Samples(samples, _) => (samples.name(i), samples.set(i).to_owned(), None),
+            Self::Samples(samples, _) => {
+                (samples.name(i), samples.set(i).to_owned(), samples.f_number(i).map(aperture::nearest_stop))
+            }
         }
     }
 

@@ -44,7 +44,12 @@ pub(super) fn mean(group: &Group<'_>, figure: &Figure) -> String {
     let digits = figure.digits;
     let of = |m: &crate::metrics::Mean| Some(((figure.of)(&m.score)?, (figure.of)(&m.interval)?));
     match group.mean.as_ref().and_then(of) {
-        Some((mean, half)) => format!("{mean:.digits$} ± {half:.digits$}"),
+        Some((mean, half)) => {
+            // Of pictures that are equal to the truth there is no PSNR to take a mean of.
+            let infinite = group.mean.filter(|_| figure.key == "psnr").map_or(0, |m| m.infinite_psnr);
+            let left_out = if infinite > 0 { format!(" ({infinite} infinite)") } else { String::new() };
+            format!("{mean:.digits$} ± {half:.digits$}{left_out}")
+        }
         None => "-".to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use manifests::Digest;
 
 use super::{
     Shooter,
-    keep::{Kept, failed, verify},
+    keep::{Kept, check, failed, place},
     take::{PATIENCE, Taken},
 };
 use crate::{
@@ -103,7 +103,8 @@ impl Shooter<'_> {
         }
         journal.claim(&shot.key, &taken.files);
         let (root, stem) = (self.root.to_path_buf(), shot.stem(self.plan));
-        let check = thread::Builder::new().name("check".into()).spawn(move || verify(&root, moved, &stem));
+        let verify = move || check(moved).and_then(|checked| place(&root, checked, &stem));
+        let check = thread::Builder::new().name("check".into()).spawn(verify);
         let check = check.map_err(|e| Error::Failed(format!("no thread for the check of a photograph: {e}")))?;
         Ok(InFlight { shot: shot.clone(), setup: setup.clone(), taken, check })
     }

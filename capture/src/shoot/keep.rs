@@ -59,18 +59,26 @@ impl Shooter<'_> {
         Ok(arrived)
     }
 
-    /// Fetches a photograph's files and stores them at `stem`, first the one to look at; the inner error is a file
-    /// that does not come whole.
-    pub(super) fn keep(&mut self, files: &[CardFile], stem: &str) -> Result<Result<Vec<Kept>, store::Error>, Error> {
+    /// Fetches a photograph's files and checks them; the inner error is a file that does not come whole.
+    pub(super) fn bring(&mut self, files: &[CardFile]) -> Result<Result<Vec<Checked>, store::Error>, Error> {
         let mut attempt = 0;
         loop {
             attempt += 1;
             let arrived = self.fetch_all(files)?;
-            match verify(self.root, arrived, stem) {
+            match check(arrived) {
                 Err(e @ store::Error::Disk { .. }) => return Err(failed(e)),
                 Err(e) if attempt < PATIENCE => self.progress.note(&format!("{e}; fetching it again")),
                 checked => return Ok(checked),
             }
+        }
+    }
+
+    /// Fetches a photograph's files and stores them at `stem`, first the one to look at; the inner error is a file
+    /// that does not come whole.
+    pub(super) fn keep(&mut self, files: &[CardFile], stem: &str) -> Result<Result<Vec<Kept>, store::Error>, Error> {
+        match self.bring(files)?.and_then(|checked| place(self.root, checked, stem)) {
+            Err(e @ store::Error::Disk { .. }) => Err(failed(e)),
+            kept => Ok(kept),
         }
     }
 
@@ -108,17 +116,35 @@ impl Shooter<'_> {
     }
 }
 
-/// Checks a photograph's files and stores them at `stem`, first the one to look at.
+/// A file that is whole, and what it says of itself.
+pub(super) struct Checked {
+    sound: store::Sound,
+    content: Content,
+}
+
+/// Checks a photograph's files.
 ///
 /// # Errors
 /// Of the first file that is not what the camera sent, and of the disk.
-pub(super) fn verify(root: &Path, arrived: Vec<Arrived>, stem: &str) -> Result<Vec<Kept>, store::Error> {
+pub(super) fn check(arrived: Vec<Arrived>) -> Result<Vec<Checked>, store::Error> {
     let check = |Arrived { file, path, sent }: Arrived| {
-        let (mut stored, content) = store::keep(root, &path, stem, &file, sent, |bytes| inspect(&file, bytes))?;
-        (stored.width, stored.height) = content.size.unwrap_or_default();
-        Ok(Kept { file: stored, content })
+        let (sound, content) = store::check(path, file.clone(), sent, |bytes| inspect(&file, bytes))?;
+        Ok(Checked { sound, content })
     };
-    let mut kept = arrived.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
+    arrived.into_iter().map(check).collect()
+}
+
+/// Stores a photograph whose files are all whole at `stem`, first the one to look at.
+///
+/// # Errors
+/// As [`store::place`].
+pub(super) fn place(root: &Path, checked: Vec<Checked>, stem: &str) -> Result<Vec<Kept>, store::Error> {
+    let (sound, contents): (Vec<_>, Vec<_>) = checked.into_iter().map(|c| (c.sound, c.content)).unzip();
+    let stored = store::place(root, &sound, stem)?;
+    let mut kept: Vec<Kept> = stored.into_iter().zip(contents).map(|(file, content)| Kept { file, content }).collect();
+    for Kept { file, content } in &mut kept {
+        (file.width, file.height) = content.size.unwrap_or_default();
+    }
     kept.sort_by_key(|k| !is_jpeg(Path::new(k.file.path.as_str())));
     if let Some((file, small)) = kept.first().and_then(|k| Some((&k.file, k.content.small.as_ref()?))) {
         thumbnail::keep(root, file.blake3, small);

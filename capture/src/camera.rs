@@ -105,6 +105,9 @@ pub struct Status {
     /// Seconds that the body's clock is ahead of this computer's.
     #[serde(default)]
     pub clock_ahead: Option<f64>,
+    /// Seconds that the dates in the body's files are ahead of this computer's UTC: its clock knows no time zone.
+    #[serde(default)]
+    pub dates_ahead: Option<i64>,
     /// Free bytes on the card.
     pub card_free: Option<u64>,
     /// Photographs that fit on the card at the present quality, as the body counts them.

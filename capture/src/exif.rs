@@ -1,15 +1,38 @@
-//! The settings that a photograph's file carries.
+//! The settings and the date that a photograph's file carries.
 
 use std::io::Cursor;
 
-use exif::{In, Rational, Reader, Tag, Value};
+use exif::{Exif, In, Rational, Reader, Tag, Value};
 use manifests::{FNumber, FocalLength, Shutter, session::Settings};
 
-use crate::plan::{same_f_number, same_focal_length, same_shutter};
+use crate::{
+    clock,
+    plan::{same_f_number, same_focal_length, same_shutter},
+};
 
-/// Exposure time, f-number, ISO and focal length of a JPEG or NEF; none where one of the first three is missing.
-pub(crate) fn settings(file: &[u8]) -> Option<Settings> {
-    let exif = Reader::new().read_from_container(&mut Cursor::new(file)).ok()?;
+/// What a photograph's file says of how and when it was taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct About {
+    /// Exposure time, f-number, ISO and focal length; none where one of the first three is missing.
+    pub(crate) settings: Option<Settings>,
+    /// When the shutter opened by the body's clock, in seconds since 1970 as if that showed UTC.
+    pub(crate) taken: Option<i64>,
+}
+
+/// Reads what a JPEG or NEF says of itself.
+pub(crate) fn about(file: &[u8]) -> About {
+    let Ok(exif) = Reader::new().read_from_container(&mut Cursor::new(file)) else { return About::default() };
+    About { settings: settings(&exif), taken: taken(&exif) }
+}
+
+fn taken(exif: &Exif) -> Option<i64> {
+    match &exif.get_field(Tag::DateTimeOriginal, In::PRIMARY)?.value {
+        Value::Ascii(lines) => clock::parse(std::str::from_utf8(lines.first()?).ok()?),
+        _ => None,
+    }
+}
+
+fn settings(exif: &Exif) -> Option<Settings> {
     let rational = |tag| match &exif.get_field(tag, In::PRIMARY)?.value {
         Value::Rational(v) => v.first().copied().filter(|r: &Rational| r.denom > 0),
         _ => None,

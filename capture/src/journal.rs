@@ -3,7 +3,8 @@
 //! `shots.jsonl` has a line for each photograph that is stored, hashed and verified, and `unplanned.jsonl` one for each
 //! that someone took with the body's own button. `intents.jsonl` is written before
 //! each exposure, so that a program killed at any moment finds out on its next start whether the photograph was taken:
-//! a file on the card that was not there before belongs to the shot in doubt, and is fetched instead of shot again.
+//! a file on the card that was not there before, with the settings and of the time of the shot in doubt, is fetched instead
+//! of shot again.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -38,7 +39,7 @@ enum Entry {
     /// A setup was metered: its shots follow this exposure whenever they are taken.
     Metered { setup: String, exposure: Metered },
     /// The shutter is about to open for a trial photograph, which is nobody's.
-    Trial { settings: Settings },
+    Trial(Trial),
     /// The shutter is about to open.
     Shoot(Intent),
 }
@@ -49,10 +50,27 @@ enum Entry {
 pub(crate) struct Intent {
     /// The shot's key.
     pub(crate) key: String,
-    /// When, seconds since 1970, UTC: for people who read the log.
+    /// When, seconds since 1970, UTC.
     pub(crate) at: u64,
+    /// Seconds that the dates of the body's files were ahead of `at`, as far as known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dates_ahead: Option<i64>,
     /// What the body was set to.
     pub(crate) read_back: Settings,
+}
+
+/// A trial photograph that is about to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trial {
+    /// What the body was set to.
+    pub(crate) settings: Settings,
+    /// As [`Intent::at`]; none in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<u64>,
+    /// As [`Intent::dates_ahead`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dates_ahead: Option<i64>,
 }
 
 /// The journal of a session.
@@ -74,8 +92,8 @@ pub(crate) struct Journal {
     known: HashSet<String>,
     /// What was metered, by setup.
     metered: HashMap<String, Metered>,
-    /// The settings of a trial photograph that was begun and not looked at: it may be on the card.
-    trial: Option<Settings>,
+    /// A trial photograph that was begun and not looked at: it may be on the card.
+    trial: Option<Trial>,
     /// Shots in doubt whose files are off the card and being checked.
     claimed: HashSet<String>,
 }
@@ -99,7 +117,7 @@ impl Journal {
                     since = (*recorded, *unplanned);
                 }
                 Entry::Ignored { files } => known.extend(files.iter().cloned()),
-                Entry::Metered { .. } | Entry::Trial { .. } | Entry::Shoot(_) => {}
+                Entry::Metered { .. } | Entry::Trial(_) | Entry::Shoot(_) => {}
             }
         }
         known.extend(shots.iter().skip(since.0).flat_map(|s| s.files.iter().map(stored_mark)));
@@ -115,7 +133,7 @@ impl Journal {
                     trial = None;
                 }
                 Entry::Ignored { .. } => trial = None,
-                Entry::Trial { settings } => trial = Some(settings),
+                Entry::Trial(begun) => trial = Some(begun),
                 Entry::Metered { setup, exposure } => {
                     metered.insert(setup, exposure);
                 }
@@ -235,8 +253,8 @@ impl Journal {
         self.metered.get(setup).copied()
     }
 
-    /// The settings of a trial photograph that was begun and never looked at.
-    pub(crate) fn trial(&self) -> Option<Settings> {
+    /// A trial photograph that was begun and never looked at.
+    pub(crate) fn trial(&self) -> Option<Trial> {
         self.trial
     }
 
@@ -244,9 +262,10 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub(crate) fn try_out(&mut self, settings: Settings) -> Result<(), Error> {
-        self.trial = Some(settings);
-        self.intents.append(&Entry::Trial { settings })
+    pub(crate) fn try_out(&mut self, settings: Settings, dates_ahead: Option<i64>) -> Result<(), Error> {
+        let trial = Trial { settings, at: Some(clock::unix_seconds()), dates_ahead };
+        self.trial = Some(trial);
+        self.intents.append(&Entry::Trial(trial))
     }
 
     /// Records what a setup was metered at.
@@ -258,12 +277,12 @@ impl Journal {
         self.intents.append(&Entry::Metered { setup: setup.into(), exposure })
     }
 
-    /// Records that a shot is about to be taken; it is on the disk when this returns.
+    /// Records that a shot is about to be taken, by a body whose dates are so far ahead; it is on the disk when this returns.
     ///
     /// # Errors
     /// [`Error::Io`]: the shutter must not open then.
-    pub(crate) fn intend(&mut self, key: &str, read_back: Settings) -> Result<(), Error> {
-        let intent = Intent { key: key.into(), at: clock::unix_seconds(), read_back };
+    pub(crate) fn intend(&mut self, key: &str, read_back: Settings, dates_ahead: Option<i64>) -> Result<(), Error> {
+        let intent = Intent { key: key.into(), at: clock::unix_seconds(), dates_ahead, read_back };
         self.intents.append(&Entry::Shoot(intent.clone()))?;
         self.give_up(key);
         self.doubts.push(intent);

@@ -119,6 +119,7 @@ mod tests {
             auto_iso: Some(false),
             focus_mode: Some("Manual".into()),
             clock_ahead: Some(-3.0),
+            dates_ahead: Some(3597),
             card_free: Some(1_000_000_000),
             shots_left: Some(100),
         }

@@ -55,8 +55,9 @@ impl Folder {
         Ok(Self { root: root.to_path_buf(), begun, _lock: lock })
     }
 
-    /// Writes `session.yaml`, or checks that the camera is the one that the session was begun with.
-    pub(crate) fn begin(&self, plan: &Plan, kind: CameraKind, who: &Identity) -> Result<(), Error> {
+    /// Writes `session.yaml`, or checks that the camera is the one that the session was begun with. Answers when that was,
+    /// in seconds since 1970, UTC.
+    pub(crate) fn begin(&self, plan: &Plan, kind: CameraKind, who: &Identity) -> Result<Option<u64>, Error> {
         let camera = CameraIdentity {
             kind,
             manufacturer: who.manufacturer.clone(),
@@ -74,7 +75,7 @@ impl Folder {
                 camera.model,
                 camera.serial
             ))),
-            Some(_) => Ok(()),
+            Some(s) => Ok(clock::parse(&s.begun).and_then(|begun| u64::try_from(begun).ok())),
             None => {
                 let session = Session {
                     version: Session::VERSION,
@@ -83,7 +84,8 @@ impl Folder {
                     camera,
                     plan: plan.clone(),
                 };
-                Ok(write_yaml(&self.root.join(SESSION_FILE), &session)?)
+                write_yaml(&self.root.join(SESSION_FILE), &session)?;
+                Ok(Some(clock::unix_seconds()))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The main path: plan, prompt, set, read back, shoot, download, verify, record.
 
+mod dated;
 mod flight;
 mod focus;
 mod keep;
@@ -124,11 +125,12 @@ pub(crate) fn run_watched(job: &Job, stop: &Stop, board: Option<Arc<Board>>) -> 
     let tether = Tether::open(&job.camera, initial, Some(&card), job.faults.as_deref(), job.real_time, stop)?;
     let mut tether = tether.attended(!job.yes);
     let operator = Operator::new(job.yes, tether.set());
-    ready(job, &plan, &pending, &mut tether, &progress, stop)?;
+    let dates_ahead = ready(job, &plan, &pending, &mut tether, &progress, stop)?;
     let who = tether.steadily(&progress, stop, |c| c.identity())?;
-    folder.begin(&plan, job.camera.kind(), &who)?;
+    let begun_at = folder.begin(&plan, job.camera.kind(), &who)?;
 
     let mut shooter = Shooter::new(&plan, job, &folder.root, tether, &progress, stop);
+    (shooter.dates_ahead, shooter.begun) = (dates_ahead, begun_at);
     let ended = shooter.shoot_all(&pending, &operator, &mut journal, &mut summary);
     summary.stored = journal.done();
     summary.shot = journal.done() - done_before;
@@ -281,7 +283,8 @@ fn hands_help(kind: Kind) -> bool {
     !matches!(kind, Kind::Refused | Kind::Disk)
 }
 
-/// Refuses what the camera does not have, and what would be in vain, before the first shot.
+/// Refuses what the camera does not have, and what would be in vain, before the first shot. Answers what the dates in the
+/// body's files are ahead.
 fn ready(
     job: &Job,
     plan: &Plan,
@@ -289,13 +292,14 @@ fn ready(
     tether: &mut Tether,
     progress: &Progress,
     stop: &Stop,
-) -> Result<(), Error> {
+) -> Result<Option<i64>, Error> {
     let (status, choices, settings) =
         tether.steadily(progress, stop, |c| Ok((c.status()?, c.choices()?, c.settings()?)))?;
     plan::check(&job.plan, pending, &choices, settings.focal_length_mm)?;
     let estimate = plan::estimate(plan, pending, status.bytes_each());
     let found = preflight::findings(plan, &status, &estimate, preflight::disk_free(&job.session));
-    preflight::judge(&found, progress)
+    preflight::judge(&found, progress)?;
+    Ok(status.dates_ahead)
 }
 
 /// Adds to what ended a session how it goes on.

@@ -65,6 +65,14 @@ pub(crate) struct Sound {
     blake3: Digest,
 }
 
+impl Sound {
+    /// Removes the download.
+    pub(crate) fn discard(self) {
+        // One that stays is in nobody's way: the next download of that name replaces it.
+        let _ = fs::remove_file(self.path);
+    }
+}
+
 /// Syncs a download, reads it back, compares it with what the camera announced (`file.bytes`) and sent (`sent`), and has
 /// its content inspected. Answers the file, for [`place`], and what the inspection found.
 ///

@@ -9,7 +9,10 @@ use std::{
 
 use crate::{
     Error,
-    camera::{self, Address, Kind, Setting, host::Host},
+    camera::{
+        self, Address, Kind, Setting,
+        host::{Host, Zone},
+    },
     doctor,
     progress::Progress,
     rehearsal::{Body, Faults, Operator, Options, Pace, SceneFile},
@@ -101,7 +104,11 @@ impl Tether {
 
     fn connect(&mut self) -> Result<&mut Host, camera::Error> {
         use camera::Camera;
-        let mut host = Host::open(self.model.clone(), self.port.clone(), self.body.is_some().then_some("UTC"))?;
+        let mut host = Host::open(
+            self.model.clone(),
+            self.port.clone(),
+            if self.body.is_some() { Zone::Utc } else { Zone::Local },
+        )?;
         for setting in &self.initial {
             host.set(*setting)?;
         }

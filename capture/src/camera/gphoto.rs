@@ -22,6 +22,7 @@ use values::text;
 use words::said;
 
 use super::{Camera, CardFile, Choices, Error, Identity, Kind, Release, Setting, Status};
+use crate::clock;
 
 /// libgphoto2's names of the settings. `shutterspeed` would snap to the nearest without a word; `shutterspeed2` refuses.
 mod key {
@@ -165,13 +166,16 @@ impl Camera for Body {
 
     fn status(&mut self) -> Result<Status, Error> {
         let storages = self.camera.storages().wait().map_err(|e| said("look at the card", &e))?;
+        let now = i64::try_from(clock::unix_seconds()).unwrap_or(i64::MAX);
         let number = |name: &str| self.text(name).and_then(|t| t.trim_end_matches('%').trim().parse::<f64>().ok());
         Ok(Status {
             battery: number("batterylevel").map(|v| v.clamp(0.0, 100.0) as u8),
             mode: self.text("expprogram"),
             auto_iso: self.text("isoauto").map(|t| t == "On"),
             focus_mode: self.text("focusmode"),
-            clock_ahead: self.clock_ahead(),
+            // Known where the time zone is.
+            clock_ahead: None,
+            dates_ahead: self.clock().map(|shown| shown - now),
             // The crate calls these kilobytes and answers bytes.
             card_free: storages.iter().filter_map(|s| s.free_kb()).max(),
             shots_left: number("availableshots").filter(|v| *v >= 0.0).map(|v| v as u64),

@@ -20,6 +20,7 @@ use super::{
     gphoto::{Body, Library},
     protocol::{Answer, Request},
 };
+use crate::clock;
 
 /// For questions that only read or set a value: libgphoto2 itself waits 20 s for one USB read.
 const SHORT: Duration = Duration::from_secs(25);
@@ -36,6 +37,15 @@ const HOME_PREFIX: &str = "capture-home-";
 /// The name of the hidden subcommand that [`serve`] runs under.
 pub const SUBCOMMAND: &str = "camera-host";
 
+/// What a body's clock is meant to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone {
+    /// This computer's local time.
+    Local,
+    /// UTC, as the simulated body's does.
+    Utc,
+}
+
 /// A camera held by a child process.
 #[derive(Debug)]
 pub struct Host {
@@ -44,16 +54,16 @@ pub struct Host {
     answers: Receiver<String>,
     /// The child's HOME: libgphoto2 keeps settings there, and two cameras must not share them.
     home: Option<TempDir>,
+    zone: Zone,
     dead: bool,
 }
 
 impl Host {
-    /// Starts the child and connects it to a camera. A body's clock shows this computer's local time, or that of the time
-    /// zone `zone`, as the environment variable TZ names it.
+    /// Starts the child and connects it to a camera whose clock is meant to show the time of `zone`.
     ///
     /// # Errors
     /// When the child cannot be started or the camera not be opened.
-    pub fn open(model: Option<String>, port: Option<String>, zone: Option<&str>) -> Result<Self, Error> {
+    pub fn open(model: Option<String>, port: Option<String>, zone: Zone) -> Result<Self, Error> {
         let mut host = Self::start(zone)?;
         host.call(&Request::Open { model, port }, LISTING)?;
         Ok(host)
@@ -64,13 +74,13 @@ impl Host {
     /// # Errors
     /// When libgphoto2 cannot look.
     pub fn list() -> Result<Vec<(String, String)>, Error> {
-        match Self::start(None)?.call(&Request::List, SHORT)? {
+        match Self::start(Zone::Local)?.call(&Request::List, SHORT)? {
             Answer::Cameras(found) => Ok(found),
             other => Err(unexpected(&other)),
         }
     }
 
-    fn start(zone: Option<&str>) -> Result<Self, Error> {
+    fn start(zone: Zone) -> Result<Self, Error> {
         let failed = |what: &'static str| {
             move |e: std::io::Error| Error::new(Kind::Disk, format!("cannot {what} for the camera's process: {e}"))
         };
@@ -90,7 +100,8 @@ impl Host {
             .arg0("capture")
             .arg(SUBCOMMAND)
             .env("HOME", home.path())
-            .envs(zone.map(|zone| ("TZ", zone)))
+            // A body's clock knows no time zone: what libgphoto2 takes for local time is then what the clock shows.
+            .env("TZ", "UTC")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -109,7 +120,7 @@ impl Host {
                 }
             });
         }
-        Ok(Self { child, stdin, answers, home: Some(home), dead: false })
+        Ok(Self { child, stdin, answers, home: Some(home), zone, dead: false })
     }
 
     /// Asks, and waits for the answer no longer than `patience`; then the child is killed.
@@ -184,7 +195,13 @@ impl Camera for Host {
         ask!(self, Request::Identity, SHORT, Identity)
     }
     fn status(&mut self) -> Result<Status, Error> {
-        ask!(self, Request::Status, SHORT, Status)
+        let mut status = ask!(self, Request::Status, SHORT, Status)?;
+        let zone = match self.zone {
+            Zone::Utc => Some(0),
+            Zone::Local => clock::local_offset(clock::unix_seconds()),
+        };
+        status.clock_ahead = status.dates_ahead.zip(zone).map(|(ahead, zone)| (ahead - zone) as f64);
+        Ok(status)
     }
     fn choices(&mut self) -> Result<Choices, Error> {
         ask!(self, Request::Choices, SHORT, Choices)

@@ -54,10 +54,10 @@ fn a_shot_begun_and_not_recorded_is_in_doubt_and_its_file_is_fresh() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path()).unwrap();
     journal.card(&card(&[1, 2])).unwrap();
-    journal.intend("a", settings()).unwrap();
+    journal.intend("a", settings(), Some(7200)).unwrap();
     journal.record(&shot("a", &card(&[3])[0])).unwrap();
     assert!(!journal.doubts());
-    journal.intend("b", settings()).unwrap();
+    journal.intend("b", settings(), Some(7200)).unwrap();
     drop(journal);
 
     let journal = Journal::open(folder.path()).unwrap();
@@ -68,10 +68,32 @@ fn a_shot_begun_and_not_recorded_is_in_doubt_and_its_file_is_fresh() {
 }
 
 #[test]
+fn what_the_clock_was_off_by_is_known_to_the_next_run_and_unknown_to_earlier_journals() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    journal.intend("a", settings(), Some(-7200)).unwrap();
+    journal.try_out(settings(), None).unwrap();
+    drop(journal);
+    let journal = Journal::open(folder.path()).unwrap();
+    assert_eq!(journal.doubt("a").unwrap().dates_ahead, Some(-7200));
+    assert!(journal.trial().unwrap().at.is_some());
+    drop(journal);
+    let read_back = serde_json::to_string(&settings()).unwrap();
+    let earlier = format!(
+        "{{\"shoot\":{{\"key\":\"a\",\"at\":1700000000,\"read_back\":{read_back}}}}}\n{{\"trial\":{{\"settings\":{read_back}}}}}\n"
+    );
+    std::fs::write(folder.path().join(INTENTS_FILE), earlier).unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let intent = journal.doubt("a").unwrap();
+    assert_eq!((intent.at, intent.dates_ahead), (1_700_000_000, None));
+    assert_eq!(journal.trial(), Some(Trial { settings: settings(), at: None, dates_ahead: None }));
+}
+
+#[test]
 fn a_look_at_the_card_ends_the_doubt() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path()).unwrap();
-    journal.intend("a", settings()).unwrap();
+    journal.intend("a", settings(), Some(7200)).unwrap();
     journal.card(&card(&[7])).unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     assert!(!journal.doubts());
@@ -95,7 +117,7 @@ fn shots_whose_lines_were_lost_are_all_in_doubt() {
     let mut journal = Journal::open(folder.path()).unwrap();
     journal.card(&card(&[])).unwrap();
     for (n, key) in [(1, "a"), (2, "b"), (3, "c")] {
-        journal.intend(key, settings()).unwrap();
+        journal.intend(key, settings(), Some(7200)).unwrap();
         journal.record(&shot(key, &card(&[n])[0])).unwrap();
     }
     drop(journal);
@@ -114,7 +136,7 @@ fn what_is_damaged_is_not_looked_at_again_and_ends_no_doubt() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path()).unwrap();
     journal.card(&card(&[])).unwrap();
-    journal.intend("a", settings()).unwrap();
+    journal.intend("a", settings(), Some(7200)).unwrap();
     journal.ignore(&card(&[1])).unwrap();
     let journal = Journal::open(folder.path()).unwrap();
     assert!(journal.doubt("a").is_some());
@@ -149,7 +171,7 @@ fn every_prefix_of_a_journal_is_repaired() {
     let mut journal = Journal::open(folder.path()).unwrap();
     journal.card(&card(&[1])).unwrap();
     for (n, key) in [(2, "a"), (3, "b")] {
-        journal.intend(key, settings()).unwrap();
+        journal.intend(key, settings(), Some(7200)).unwrap();
         journal.record(&shot(key, &card(&[n])[0])).unwrap();
     }
     drop(journal);
@@ -179,10 +201,10 @@ fn a_claimed_shot_is_nobody_elses_until_the_program_dies() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path()).unwrap();
     journal.card(&[]).unwrap();
-    journal.intend("a", settings()).unwrap();
+    journal.intend("a", settings(), Some(7200)).unwrap();
     journal.claim("a", &card(&[1]));
     assert!(!journal.doubts() && journal.fresh(&card(&[1])).is_empty());
-    journal.intend("b", settings()).unwrap();
+    journal.intend("b", settings(), Some(7200)).unwrap();
     assert!(journal.doubts());
     assert_eq!(journal.fresh(&card(&[1, 2])), [card(&[2])]);
     drop(journal);

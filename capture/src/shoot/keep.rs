@@ -30,6 +30,8 @@ pub(super) struct Kept {
 /// What a file says of itself.
 pub(super) struct Content {
     pub(super) exif: Option<manifests::session::Settings>,
+    /// As [`exif::About::taken`].
+    pub(super) taken: Option<i64>,
     size: Option<(u32, u32)>,
     pub(super) quality: Option<ShotQuality>,
     /// A small JPEG of it.
@@ -119,7 +121,14 @@ impl Shooter<'_> {
 /// A file that is whole, and what it says of itself.
 pub(super) struct Checked {
     sound: store::Sound,
-    content: Content,
+    pub(super) content: Content,
+}
+
+impl Checked {
+    /// Removes the download: the file stays on the card alone.
+    pub(super) fn discard(self) {
+        self.sound.discard();
+    }
 }
 
 /// Checks a photograph's files.
@@ -159,13 +168,13 @@ fn is_jpeg(name: &Path) -> bool {
 /// Reads a file's settings and what there is to look at: a JPEG that does not decode, or a NEF whose parts are not all
 /// there, is damaged.
 fn inspect(file: &CardFile, bytes: &[u8]) -> Result<Content, String> {
-    let exif = exif::settings(bytes);
+    let exif::About { settings: exif, taken } = exif::about(bytes);
     let raw = file.extension() == "nef";
     if !raw && !is_jpeg(Path::new(&file.name)) {
-        return Ok(Content { exif, size: None, quality: None, small: None });
+        return Ok(Content { exif, taken, size: None, quality: None, small: None });
     }
     let (picture, size) = qc::picture(bytes, raw)?;
-    Ok(Content { exif, size: Some(size), quality: Some(qc::measure(&picture)), small: thumbnail::of(&picture) })
+    Ok(Content { exif, taken, size: Some(size), quality: Some(qc::measure(&picture)), small: thumbnail::of(&picture) })
 }
 
 /// Extensions, in lower case, of the files that a release makes.

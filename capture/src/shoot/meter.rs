@@ -5,6 +5,7 @@ use std::time::Duration;
 use manifests::{Shutter, session::Settings};
 
 use super::{
+    dated::Window,
     keep::extensions,
     take::{Shooter, WRITING_SECONDS},
 };
@@ -76,7 +77,7 @@ impl Shooter<'_> {
         let mut failures = 0;
         let release = loop {
             let read_back = self.set(settings)?;
-            journal.try_out(read_back)?;
+            journal.try_out(read_back, self.dates_ahead)?;
             match self.tether.once(|c| c.shoot(settings.shutter, files)) {
                 Ok(release) => break release,
                 Err(e) if passing(e.kind) && failures < 4 => {
@@ -102,13 +103,15 @@ impl Shooter<'_> {
         self.forget_trial(journal)
     }
 
-    /// A trial photograph that was begun and never looked at is nobody's, if it is on the card.
+    /// A trial photograph that was begun and never looked at is nobody's, if it is on the card. It is the first that has its
+    /// settings and is of its time: one from the body's own button is taken in as such.
     pub(super) fn forget_trial(&mut self, journal: &mut Journal) -> Result<(), Error> {
-        let Some(settings) = journal.trial() else { return Ok(()) };
+        let Some(trial) = journal.trial() else { return Ok(()) };
+        let window = trial.at.map(|at| Window::about(at, trial.settings.shutter));
         let card = self.ask(|c| c.card())?;
         for files in journal.fresh(&card) {
-            if self.matches(&files, &settings)? {
-                journal.ignore(&files)?;
+            if self.matches(&files, &trial.settings, window, trial.dates_ahead)? {
+                return Ok(journal.ignore(&files)?);
             }
         }
         Ok(())

@@ -13,6 +13,7 @@ use manifests::{
 
 use super::{
     Job,
+    dated::Window,
     flight::InFlight,
     keep::{extensions, is_whole},
 };
@@ -42,6 +43,10 @@ pub(super) struct Shooter<'a> {
     pub(super) hook: Hook<'a>,
     /// Steps of the focus motor from where the operator focused.
     pub(super) focus: i32,
+    /// Seconds that the dates in the body's files are ahead of this computer's UTC, as far as it says.
+    pub(super) dates_ahead: Option<i64>,
+    /// When the session began, seconds since 1970.
+    pub(super) begun: Option<u64>,
     /// Whether setups that an earlier run metered are metered again.
     pub(super) meter_anew: bool,
     pub(super) progress: &'a Progress,
@@ -82,6 +87,8 @@ impl<'a> Shooter<'a> {
             tether,
             hook,
             focus: 0,
+            dates_ahead: None,
+            begun: None,
             meter_anew: job.meter_anew,
             progress,
             stop,
@@ -133,7 +140,7 @@ impl<'a> Shooter<'a> {
             }
             self.focus(shot)?;
             let read_back = self.set(shot.settings)?;
-            journal.intend(&shot.key, read_back)?;
+            journal.intend(&shot.key, read_back, self.dates_ahead)?;
             let (shutter, quality) = (shot.settings.shutter, self.plan.camera.quality);
             match self.tether.once(|c| c.shoot(shutter, extensions(quality).len())) {
                 // What is recorded already is the answer to something else.
@@ -158,6 +165,7 @@ impl<'a> Shooter<'a> {
     fn rescue(&mut self, shot: &PlannedShot, setup: &Setup, journal: &mut Journal) -> Result<Option<Taken>, Error> {
         let Some(intent) = journal.doubt(&shot.key).cloned() else { return Ok(None) };
         let quality = self.plan.camera.quality;
+        let window = Window::about(intent.at, shot.settings.shutter);
         // Counted from now: a body that hung may have opened its shutter only at the end.
         let latest = Instant::now() + Duration::from_secs_f64(shot.settings.shutter.seconds() + WRITING_SECONDS);
         let mut asked_anew = false;
@@ -166,7 +174,7 @@ impl<'a> Shooter<'a> {
             let fresh = journal.fresh(&card);
             let (whole, parts): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|files| is_whole(files, quality));
             for files in whole {
-                if self.matches(&files, &intent.read_back)? {
+                if self.matches(&files, &intent.read_back, Some(window), intent.dates_ahead)? {
                     let (read_back, others) = (intent.read_back, Vec::new());
                     return Ok(Some(Taken { files, others, read_back, rescued: true }));
                 }
@@ -196,12 +204,21 @@ impl<'a> Shooter<'a> {
         }
     }
 
-    /// Whether files on the card carry the settings of the shot in doubt; someone may have pressed the body's button.
-    pub(super) fn matches(&mut self, files: &[CardFile], settings: &Settings) -> Result<bool, Error> {
+    /// Whether files on the card carry the settings of a release in doubt and, as far as that is known, a date of the
+    /// window that it was in: someone may have pressed the body's button, or put files on its card.
+    pub(super) fn matches(
+        &mut self,
+        files: &[CardFile],
+        settings: &Settings,
+        window: Option<Window>,
+        dates_ahead: Option<i64>,
+    ) -> Result<bool, Error> {
         let Some(file) = files.first() else { return Ok(false) };
         let path = self.fetch(file)?.0;
         let bytes = std::fs::read(&path).map_err(manifests::Error::io(&path, "read"))?;
-        Ok(exif::settings(&bytes).is_none_or(|s| exif::differences(settings, "", &s, "").is_empty()))
+        let about = exif::about(&bytes);
+        let same = about.settings.is_none_or(|s| exif::differences(settings, "", &s, "").is_empty());
+        Ok(same && window.map_or(Ok(true), |w| self.is_of(w, about.taken, dates_ahead))?)
     }
 
     /// Sets what differs from the shot's settings, and answers what the camera then says.

@@ -3,7 +3,11 @@
 
 use manifests::session::Unplanned;
 
-use super::{Shooter, keep::is_whole};
+use super::{
+    Shooter,
+    dated::Window,
+    keep::{Checked, Kept, failed, is_whole, place},
+};
 use crate::{
     Error,
     camera::{Camera, CardFile},
@@ -34,7 +38,7 @@ impl Shooter<'_> {
         if half_told || self.tether.openings() != self.listed {
             return self.take_in_from_card(setup, journal);
         }
-        journal.fresh(&told).into_iter().try_for_each(|group| self.take_in_one(&group, setup, journal))
+        self.take_in_all(journal.fresh(&told), setup, journal)
     }
 
     /// Lists the card and takes in what is new on it.
@@ -44,24 +48,49 @@ impl Shooter<'_> {
         }
         let card = self.ask(|c| c.card())?;
         self.listed = self.tether.openings();
-        journal.fresh(&card).into_iter().try_for_each(|group| self.take_in_one(&group, setup, journal))
+        self.take_in_all(journal.fresh(&card), setup, journal)
     }
 
-    fn take_in_one(&mut self, files: &[CardFile], setup: Option<&Setup>, journal: &mut Journal) -> Result<(), Error> {
-        let Some(first) = files.first() else { return Ok(()) };
+    /// Takes photographs in, and says how many of them are from before the session.
+    fn take_in_all(
+        &mut self,
+        photographs: Vec<Vec<CardFile>>,
+        setup: Option<&Setup>,
+        journal: &mut Journal,
+    ) -> Result<(), Error> {
+        let mut older = 0;
+        for files in photographs {
+            older += usize::from(!self.take_in_one(&files, setup, journal)?);
+        }
+        if older > 0 {
+            let many = clock::count(older, "photograph");
+            self.progress.note(&format!("{many} came to the card with dates from before this session: left there"));
+        }
+        Ok(())
+    }
+
+    /// Takes a photograph in; false for one from before the session, which stays on the card.
+    fn take_in_one(&mut self, files: &[CardFile], setup: Option<&Setup>, journal: &mut Journal) -> Result<bool, Error> {
+        let Some(first) = files.first() else { return Ok(true) };
         let name = first.name.rsplit_once('.').map_or(first.name.as_str(), |(stem, _)| stem);
         let key = format!("{FOLDER}/{name}");
         if !files.iter().all(|f| matches!(f.extension().as_str(), "jpg" | "jpeg" | "nef")) {
             self.progress.note(&format!("{} is no photograph: it stays on the card", first.path()));
-            return Ok(journal.ignore(files)?);
+            journal.ignore(files)?;
+            return Ok(true);
         }
-        let kept = match self.keep(files, &key)? {
-            Ok(kept) => kept,
+        let kept = match self.keep_if_of_session(files, &key)? {
+            Ok(Some(kept)) => kept,
+            Ok(None) => {
+                journal.ignore(files)?;
+                return Ok(false);
+            }
             Err(store::Error::Damaged(damage)) => {
                 self.progress.note(&format!("{damage}; it is none of the plan's, and stays on the card"));
-                return Ok(journal.ignore(files)?);
+                journal.ignore(files)?;
+                return Ok(true);
             }
-            Err(e) => return Err(super::keep::failed(e)),
+            Err(e) => return Err(failed(e)),
         };
         let photograph = Unplanned {
             key,
@@ -79,6 +108,27 @@ impl Shooter<'_> {
         if let Err(words) = self.hook.unplanned(&photograph, self.stop) {
             self.hook_failed(&words);
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Fetches and stores a photograph unless it is from before the session; the inner error is a file that does not come
+    /// whole.
+    fn keep_if_of_session(
+        &mut self,
+        files: &[CardFile],
+        stem: &str,
+    ) -> Result<Result<Option<Vec<Kept>>, store::Error>, Error> {
+        let checked = match self.bring(files)? {
+            Ok(checked) => checked,
+            Err(e) => return Ok(Err(e)),
+        };
+        let taken = checked.iter().find_map(|c| c.content.taken);
+        if let Some(begun) = self.begun
+            && !self.is_of(Window::since(begun), taken, self.dates_ahead)?
+        {
+            checked.into_iter().for_each(Checked::discard);
+            return Ok(Ok(None));
+        }
+        Ok(place(self.root, checked, stem).map(Some))
     }
 }

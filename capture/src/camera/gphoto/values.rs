@@ -8,9 +8,6 @@ use super::{
     words::said,
 };
 
-/// Seconds around an hour's offset that are taken for summer time.
-const SUMMER: f64 = 300.0;
-
 impl Body {
     pub(super) fn widget(&self, name: &str) -> Result<Widget, Error> {
         let mut lost = None;
@@ -44,14 +41,12 @@ impl Body {
         self.widget(name).ok().and_then(|w| text(&w))
     }
 
-    /// Seconds that the body's clock is ahead of this computer's; none where the body does not say.
-    pub(super) fn clock_ahead(&self) -> Option<f64> {
+    /// What the body's clock shows, in seconds since 1970 as if it showed UTC; none where the body does not say.
+    pub(super) fn clock(&self) -> Option<i64> {
         let Widget::Date(date) = self.widget("datetime").ok()? else { return None };
-        let told = f64::from(date.timestamp());
-        let now = crate::clock::unix_seconds() as f64;
-        // libgphoto2 takes the body's time for winter time: in summer a clock that is right looks an hour ahead.
-        let summer = told - now - 3600.0;
-        Some(if summer.abs() < SUMMER { summer } else { told - now }).filter(|_| told > 0.0)
+        // libgphoto2 takes what the clock shows for local time, and some versions for winter time. Here that is UTC: the
+        // camera's process has no time zone.
+        Some(i64::from(date.timestamp())).filter(|told| *told > 0)
     }
 
     pub(super) fn set_text(&self, name: &str, value: &str) -> Result<(), Error> {

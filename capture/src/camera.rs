@@ -181,7 +181,7 @@ pub struct CardFile {
     pub folder: String,
     /// File name.
     pub name: String,
-    /// Length in bytes.
+    /// Length in bytes; 0 where the body does not say.
     pub bytes: u64,
 }
 

@@ -211,10 +211,17 @@ impl Journal {
 
     /// The files that came to the card since the journal last knew it, photographs of one release together, oldest first.
     pub(crate) fn fresh(&self, card: &[CardFile]) -> Vec<Vec<CardFile>> {
-        let mut files: Vec<CardFile> =
-            card.iter().filter(|f| !self.known.contains(&mark(&f.path(), f.bytes))).cloned().collect();
+        let mut files: Vec<CardFile> = card.iter().filter(|f| !self.knows(f)).cloned().collect();
         files.sort_by(|a, b| (a.stem(), &a.name).cmp(&(b.stem(), &b.name)));
         files.chunk_by(|a, b| a.stem() == b.stem()).map(<[_]>::to_vec).collect()
+    }
+
+    /// Whether a file of the card belongs to a recorded shot or to nobody. A length that the body does not tell may be any.
+    fn knows(&self, file: &CardFile) -> bool {
+        let path = file.path();
+        let same = |known: &String| known.rsplit_once(' ').is_some_and(|(known, _)| known == path);
+        [file.bytes, 0].iter().any(|bytes| self.known.contains(&mark(&path, *bytes)))
+            || (file.bytes == 0 && self.known.iter().any(same))
     }
 
     /// Whether a file of the card is recorded already; of what comes from memory, names say nothing.

@@ -119,6 +119,19 @@ impl Body {
         Ok(CardFile { folder: folder.into(), name: name.into(), bytes: info.file().size().unwrap_or(0) })
     }
 
+    /// A file in the list of the card: of unknown length where the body describes it neither now nor when asked again, and
+    /// answers otherwise, as of one that was deleted meanwhile. One file must not hide the others.
+    fn listed(&self, folder: &str, name: &str) -> Result<CardFile, Error> {
+        for _ in 0..2 {
+            match self.file(folder, name) {
+                Err(e) if e.kind == Kind::Busy || self.camera.storages().wait().is_err() => return Err(e),
+                Err(_) => {}
+                listed => return listed,
+            }
+        }
+        Ok(CardFile { folder: folder.into(), name: name.into(), bytes: 0 })
+    }
+
     /// The files of a release to the body's memory. libgphoto2 has fetched them when it tells of them, and keeps them at
     /// its own root under numbers of its own; their lengths are known once they are here.
     fn take_from_memory(&mut self, files: usize, deadline: Instant) -> Result<Release, Error> {
@@ -139,13 +152,21 @@ impl Body {
 
     fn walk(&self, folder: &str, files: &mut Vec<CardFile>) -> Result<(), Error> {
         let what = format!("list {folder} on the card");
+        // libgphoto2 lists a folder whole or not at all.
+        let unlisted = |e: &gphoto2::Error| {
+            let mut e = said(&what, e);
+            if e.kind == Kind::Other {
+                e.message += "; a file there may be damaged: look at the card in the body or in a reader";
+            }
+            e
+        };
         // At the root there is nothing of the card's, only what came from memory.
         if folder != "/" {
-            for name in self.camera.fs().list_files(folder).wait().map_err(|e| said(&what, &e))? {
-                files.push(self.file(folder, &name)?);
+            for name in self.camera.fs().list_files(folder).wait().map_err(|e| unlisted(&e))? {
+                files.push(self.listed(folder, &name)?);
             }
         }
-        for name in self.camera.fs().list_folders(folder).wait().map_err(|e| said(&what, &e))? {
+        for name in self.camera.fs().list_folders(folder).wait().map_err(|e| unlisted(&e))? {
             self.walk(&format!("{}/{name}", folder.trim_end_matches('/')), files)?;
         }
         Ok(())

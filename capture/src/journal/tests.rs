@@ -144,6 +144,19 @@ fn what_is_damaged_is_not_looked_at_again_and_ends_no_doubt() {
 }
 
 #[test]
+fn a_file_whose_length_is_not_told_is_the_one_that_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path()).unwrap();
+    let untold = |n| card(&[n]).into_iter().map(|f| CardFile { bytes: 0, ..f }).collect::<Vec<_>>();
+    journal.card(&[card(&[1]), untold(2)].concat()).unwrap();
+    assert!(journal.fresh(&untold(1)).is_empty() && journal.fresh(&card(&[2])).is_empty());
+    assert_eq!(journal.fresh(&untold(3)), [untold(3)]);
+    // Another length is another file: the card may have been formatted.
+    let longer = card(&[1]).into_iter().map(|f| CardFile { bytes: 9, ..f }).collect::<Vec<_>>();
+    assert_eq!(journal.fresh(&longer), [longer]);
+}
+
+#[test]
 fn an_unplanned_photograph_is_known_and_is_no_shot() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path()).unwrap();

@@ -186,7 +186,14 @@ impl Store {
             }
             DCIM => Ok(info(CARD, 0, "DCIM", 0, (0, 0), SystemTime::now())),
             FOLDER => Ok(info(CARD, DCIM, FOLDER_NAME, 0, (0, 0), SystemTime::now())),
-            _ => self.file(handle).map(|f| info(CARD, FOLDER, &f.name, f.bytes, (w, h), f.modified)),
+            _ => {
+                let file = self.file(handle)?;
+                // A damaged entry in the card's directory: the file is gone from under the body.
+                if !self.folder.join(&file.name).exists() {
+                    return Err(rc::GENERAL_ERROR);
+                }
+                Ok(info(CARD, FOLDER, &file.name, file.bytes, (w, h), file.modified))
+            }
         }
     }
 

@@ -51,6 +51,18 @@ impl Shooter<'_> {
         Ok((path, sent))
     }
 
+    /// What came of reading a file; the inner error is why a camera that answers otherwise does not give it away.
+    pub(super) fn unless_unreadable<T>(&mut self, read: Result<T, Error>) -> Result<Result<T, String>, Error> {
+        match read {
+            Err(Error::Camera(e)) if e.kind != camera::Kind::Disk => {
+                // One that is gone altogether ends the session.
+                self.ask(|c| c.settings())?;
+                Ok(Err(e.message))
+            }
+            read => read.map(Ok),
+        }
+    }
+
     /// Downloads a photograph's files.
     pub(super) fn fetch_all(&mut self, files: &[CardFile]) -> Result<Vec<Arrived>, Error> {
         let mut arrived = Vec::new();

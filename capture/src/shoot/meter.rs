@@ -110,7 +110,8 @@ impl Shooter<'_> {
         let window = trial.at.map(|at| Window::about(at, trial.settings.shutter));
         let card = self.ask(|c| c.card())?;
         for files in journal.fresh(&card) {
-            if self.matches(&files, &trial.settings, window, trial.dates_ahead)? {
+            // What cannot be read is told of when what came to the card is taken in.
+            if self.matches(&files, &trial.settings, window, trial.dates_ahead)? == Ok(true) {
                 return Ok(journal.ignore(&files)?);
             }
         }

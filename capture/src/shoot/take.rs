@@ -2,6 +2,7 @@
 //! it is there, and taken again only if it is not.
 
 use std::{
+    collections::HashSet,
     path::Path,
     time::{Duration, Instant},
 };
@@ -169,14 +170,23 @@ impl<'a> Shooter<'a> {
         // Counted from now: a body that hung may have opened its shutter only at the end.
         let latest = Instant::now() + Duration::from_secs_f64(shot.settings.shutter.seconds() + WRITING_SECONDS);
         let mut asked_anew = false;
+        // Looked at, and not this shot's; and what cannot be looked at.
+        let (mut others, mut unread) = (HashSet::new(), Vec::new());
         loop {
             let card = self.ask(|c| c.card())?;
             let fresh = journal.fresh(&card);
             let (whole, parts): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|files| is_whole(files, quality));
             for files in whole {
-                if self.matches(&files, &intent.read_back, Some(window), intent.dates_ahead)? {
-                    let (read_back, others) = (intent.read_back, Vec::new());
-                    return Ok(Some(Taken { files, others, read_back, rescued: true }));
+                if !others.insert(files.clone()) {
+                    continue;
+                }
+                match self.matches(&files, &intent.read_back, Some(window), intent.dates_ahead)? {
+                    Ok(true) => {
+                        let (read_back, others) = (intent.read_back, Vec::new());
+                        return Ok(Some(Taken { files, others, read_back, rescued: true }));
+                    }
+                    Ok(false) => {}
+                    Err(why) => unread.push((files, why)),
                 }
             }
             // In the camera's memory nothing survives, and nothing is waited for.
@@ -194,6 +204,14 @@ impl<'a> Shooter<'a> {
                     self.progress.note(&format!("{name} is only part of a photograph: it stays on the card"));
                     journal.ignore(&files)?;
                 }
+                for (files, why) in unread {
+                    let (name, key) = (&files[0].name, &shot.key);
+                    self.progress.note(&format!(
+                        "{name} may be the photograph of {key}, which is taken again: it cannot be read and stays on the card \
+                         ({why})"
+                    ));
+                    journal.ignore(&files)?;
+                }
                 journal.give_up(&shot.key);
                 self.listed = self.tether.openings();
                 // The list that was searched, not a newer one.
@@ -205,20 +223,25 @@ impl<'a> Shooter<'a> {
     }
 
     /// Whether files on the card carry the settings of a release in doubt and, as far as that is known, a date of the
-    /// window that it was in: someone may have pressed the body's button, or put files on its card.
+    /// window that it was in: someone may have pressed the body's button, or put files on its card. The inner error is why
+    /// they cannot be read.
     pub(super) fn matches(
         &mut self,
         files: &[CardFile],
         settings: &Settings,
         window: Option<Window>,
         dates_ahead: Option<i64>,
-    ) -> Result<bool, Error> {
-        let Some(file) = files.first() else { return Ok(false) };
-        let path = self.fetch(file)?.0;
+    ) -> Result<Result<bool, String>, Error> {
+        let Some(file) = files.first() else { return Ok(Ok(false)) };
+        let fetched = self.fetch(file);
+        let path = match self.unless_unreadable(fetched)? {
+            Ok((path, _)) => path,
+            Err(why) => return Ok(Err(why)),
+        };
         let bytes = std::fs::read(&path).map_err(manifests::Error::io(&path, "read"))?;
         let about = exif::about(&bytes);
         let same = about.settings.is_none_or(|s| exif::differences(settings, "", &s, "").is_empty());
-        Ok(same && window.map_or(Ok(true), |w| self.is_of(w, about.taken, dates_ahead))?)
+        Ok(Ok(same && window.map_or(Ok(true), |w| self.is_of(w, about.taken, dates_ahead))?))
     }
 
     /// Sets what differs from the shot's settings, and answers what the camera then says.

@@ -79,7 +79,17 @@ impl Shooter<'_> {
             journal.ignore(files)?;
             return Ok(true);
         }
-        let kept = match self.keep_if_of_session(files, &key)? {
+        let kept = self.keep_if_of_session(files, &key);
+        let kept = match self.unless_unreadable(kept)? {
+            Err(why) => {
+                let words = format!("{} cannot be read and stays on the card, none of the plan's: {why}", first.path());
+                self.progress.note(&words);
+                journal.ignore(files)?;
+                return Ok(true);
+            }
+            Ok(kept) => kept,
+        };
+        let kept = match kept {
             Ok(Some(kept)) => kept,
             Ok(None) => {
                 journal.ignore(files)?;

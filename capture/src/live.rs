@@ -20,7 +20,7 @@ use crate::{Error, shoot, signals::Stop};
 
 pub(crate) use board::Board;
 pub(crate) use shown::Current;
-pub(crate) use view::View;
+pub(crate) use view::{Turned, View};
 
 /// How long a request is held open that waits for news.
 const HOLD: Duration = Duration::from_secs(2);

@@ -20,7 +20,7 @@ use crate::{
     Error,
     camera::{Address, Camera, Choices, Kind, Setting},
     journal::Journal,
-    live::{Board, View},
+    live::{Board, Turned, View},
     operator::Operator,
     plan::{self, PlannedShot, Setup},
     preflight,
@@ -194,7 +194,7 @@ impl Shooter<'_> {
                 self.stop.check()?;
                 if self.progress.board().is_some_and(Board::take_pause) {
                     self.settle_flight(journal, summary)?;
-                    self.confirm(operator, "Paused. Nothing is shot until you go on.")?;
+                    self.pause(operator, "Paused. Nothing is shot until you go on.", shot)?;
                 }
                 let shot = metered.map_or_else(|| Ok((*shot).clone()), |m| m.resolve(shot, &choices.shutter))?;
                 self.progress.begin(&shot, self.plan);
@@ -223,7 +223,7 @@ impl Shooter<'_> {
                 ended => return ended,
             };
             self.settle_flight(journal, summary)?;
-            self.confirm(operator, &format!("{e}. The session goes on when that is done."))?;
+            self.pause(operator, &format!("{e}. The session goes on when that is done."), shot)?;
             // Another card, another battery: what was known over the connection may not hold any more.
             self.tether.reopen(&e, self.progress, self.stop)?;
             // The error may have been of the shot before, whose photograph came in while this one was taken.
@@ -245,6 +245,7 @@ impl Shooter<'_> {
         if group.iter().any(|s| s.settings.focus.is_some()) {
             prompt += " Focus on the subject: the focus steps count from there.";
         }
+        // What a page turns at these prompts is the operator's focusing.
         self.focus = 0;
         self.confirm(operator, &prompt)?;
         let mut zoom = self.ask(|c| c.settings())?.focal_length_mm;
@@ -271,10 +272,15 @@ impl Shooter<'_> {
 
     /// Shows a prompt, with live view where a page watches, and waits for the answer.
     fn confirm(&mut self, operator: &Operator, prompt: &str) -> Result<(), Error> {
+        self.prompt(operator, prompt).0
+    }
+
+    /// As [`Self::confirm`], with what the page did to the focus, however the prompt ended.
+    fn prompt(&mut self, operator: &Operator, prompt: &str) -> (Result<(), Error>, Turned) {
         let mut view = View::new(self.progress.board());
         let answered = operator.confirm(prompt, self.progress, self.stop, &mut || view.show(&mut self.tether));
         view.close(&mut self.tether);
-        answered
+        (answered, view.turned())
     }
 }
 

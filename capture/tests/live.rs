@@ -10,6 +10,7 @@ use std::{
     process::Command,
 };
 
+use capture::rehearsal::{Body, Options, Pace};
 use live_support::{Live, request};
 use support::{Bench, PLAN, SHOTS, ending, text};
 
@@ -169,6 +170,100 @@ fn pause_asks_and_goes_on() {
     assert!(prompts.iter().any(|p| p.starts_with("Paused")), "{prompts:?}");
     assert_eq!(ending(&live.end()).0, 0);
     bench.assert_complete(3);
+}
+
+/// Three focus steps around where the operator focuses.
+const STEPPED: &str = "version: 1
+name: stepped
+scenes: [{ id: hall, place: indoor, light: bright }]
+sweeps: [{ subject: background, shutter: [1/250], f_number: [5.6], focus: [-300, 0, 300] }]
+";
+
+/// A session that is paused before its first focus step, with the lens's distance by then.
+fn paused(body: &Body, bench: &Bench) -> (Live, u64, f64) {
+    let live = Live::start(bench, &[]);
+    let first = live.once(|s| s["phase"] == "prompt")["prompt"]["id"].as_u64().unwrap();
+    assert_eq!(live.ask("POST", "pause").status, 204);
+    assert_eq!(live.ask("POST", &format!("confirm?prompt={first}")).status, 204);
+    let prompt = next_prompt(&live, first);
+    open_view(&live);
+    (live, prompt, body.operator().focus())
+}
+
+/// The prompt after another.
+fn next_prompt(live: &Live, before: u64) -> u64 {
+    let state = live.once(|s| s["prompt"]["id"].as_u64().is_some_and(|id| id > before));
+    state["prompt"]["id"].as_u64().unwrap()
+}
+
+/// Opens live view: with a frame that is newer than any of an earlier prompt's.
+fn open_view(live: &Live) {
+    let seen = live.frame(0).map_or(0, |(number, _)| number);
+    live.frame(seen).unwrap();
+    live.once(|s| s["view"]["open"] == true);
+}
+
+/// Turns the focus on the page, and waits until the motor has done so.
+fn turn(live: &Live, body: &Body, steps: i32) {
+    open_view(live);
+    let before = body.operator().focus();
+    assert_eq!(live.ask("POST", &format!("focus?steps={steps}")).status, 204);
+    live.once(|_| body.operator().focus() != before);
+}
+
+#[test]
+fn what_the_page_turns_in_a_pause_is_counted_by_a_sweep_of_focus_steps() {
+    let body = Body::start(Options { pace: Pace::Fast, picture_size: (300, 200), ..Options::default() }).unwrap();
+    let bench = Bench::on(STEPPED, &body);
+    let (live, prompt, focused) = paused(&body, &bench);
+    turn(&live, &body, 200);
+    turn(&live, &body, 100);
+    assert!(body.operator().focus() > 1.1 * focused);
+    assert_eq!(live.ask("POST", &format!("confirm?prompt={prompt}")).status, 204);
+    live.confirm_after(prompt);
+    assert_eq!(ending(&live.end()).0, 0);
+    bench.assert_complete(3);
+    // As the sweep ends, the lens is brought back to where the operator focused.
+    let stands = body.operator().focus();
+    assert!((stands / focused - 1.0).abs() < 0.01, "{stands} m, not {focused} m");
+}
+
+#[test]
+fn what_the_page_turned_in_a_pause_is_turned_back_by_a_session_that_stops() {
+    let body = Body::start(Options { pace: Pace::Fast, picture_size: (300, 200), ..Options::default() }).unwrap();
+    let bench = Bench::on(STEPPED, &body);
+    let (live, _, focused) = paused(&body, &bench);
+    turn(&live, &body, 300);
+    assert_eq!(live.ask("POST", "stop").status, 204);
+    assert_eq!(ending(&live.end()).0, 3);
+    let stands = body.operator().focus();
+    assert!((stands / focused - 1.0).abs() < 0.01, "{stands} m, not {focused} m");
+}
+
+#[test]
+fn a_lens_that_a_page_turned_to_its_end_is_focused_again() {
+    let body = Body::start(Options { pace: Pace::Fast, picture_size: (300, 200), ..Options::default() }).unwrap();
+    let bench = Bench::on(STEPPED, &body);
+    let (live, prompt, _) = paused(&body, &bench);
+    for _ in 0..3 {
+        assert_eq!(live.ask("POST", "focus?steps=-2000").status, 204);
+    }
+    live.once(|s| s["view"]["focus"].is_string());
+    assert_eq!(live.ask("POST", &format!("confirm?prompt={prompt}")).status, 204);
+    let again = next_prompt(&live, prompt);
+    assert!(
+        live.state()["prompt"]["text"].as_str().unwrap().contains("Focus on the subject again"),
+        "{}",
+        live.state()
+    );
+    turn(&live, &body, 2000);
+    let focused = body.operator().focus();
+    assert_eq!(live.ask("POST", &format!("confirm?prompt={again}")).status, 204);
+    live.confirm_after(again);
+    assert_eq!(ending(&live.end()).0, 0);
+    bench.assert_complete(3);
+    let stands = body.operator().focus();
+    assert!((stands / focused - 1.0).abs() < 0.01, "{stands} m, not {focused} m");
 }
 
 #[test]

@@ -263,6 +263,9 @@ fn a_sweep_beyond_the_ring_or_on_a_body_without_live_view_says_so() {
     let (code, said) = ending(&beyond.run());
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("the lens is at the end of its focus travel between +0 and -9000 motor steps"), "{said}");
+    // Steps too small for the motor move nothing, and are no end of the travel.
+    let (code, said) = ending(&Bench::new(&FOCUS.replace("-300, -150, 0, 150, 300", "0, 2")).run());
+    assert!(code == 2 && said.contains("stepping too small") && !said.contains("focus it again"), "{said}");
     let options = Options { pace: Pace::Fast, picture_size: (300, 200), model: Model::NoRaw, ..Options::default() };
     let blind = Body::start(options).unwrap();
     let bench = Bench::on(FOCUS, &blind);
@@ -270,6 +273,20 @@ fn a_sweep_beyond_the_ring_or_on_a_body_without_live_view_says_so() {
     assert!(code == 1 || code == 2, "{said}");
     assert!(said.lines().count() <= 3 && said.contains("live view"), "{said}");
     assert!(bench.shots().is_empty());
+}
+
+#[test]
+fn a_lens_at_the_end_of_its_travel_is_not_turned_back_by_steps_that_it_never_made() {
+    let body = body();
+    let bench = Bench::on(&FOCUS.replace("150, 300]", "9000]"), &body);
+    body.operator().set_focal_length(50.0);
+    let (code, said) = ending(&bench.run());
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("the lens is at the end of its focus travel between +0 and +9000 motor steps"), "{said}");
+    assert!(said.contains("focus it again before the next run"), "{said}");
+    // Where it met the end, at infinity.
+    assert!(body.operator().focus() > 900.0, "{} m", body.operator().focus());
+    assert_eq!(bench.shots().len(), 3);
 }
 
 #[test]

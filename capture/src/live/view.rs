@@ -15,18 +15,38 @@ const AFTER_FRAME: Duration = Duration::from_millis(5);
 /// After a frame that did not come.
 const AFTER_TROUBLE: Duration = Duration::from_secs(2);
 
+/// What a page did to the focus during a prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Turned {
+    /// Motor steps that the lens made.
+    pub(crate) steps: i32,
+    /// Whether a step ended otherwise, as at the end of the lens's travel: nobody knows then where the lens stands.
+    pub(crate) astray: bool,
+}
+
+impl Turned {
+    /// Counts a step that was asked for and what came of it.
+    fn count(&mut self, steps: i32, turned: &Result<(), camera::Error>) {
+        match turned {
+            Ok(()) => self.steps = self.steps.saturating_add(steps),
+            Err(e) => self.astray |= e.kind != Kind::Refused,
+        }
+    }
+}
+
 /// Live view during one prompt. The camera shows it only while a page looks: it drains the battery and warms the sensor.
 pub(crate) struct View<'a> {
     board: Option<&'a Board>,
     on: bool,
     lost: bool,
     not_before: Option<Instant>,
+    turned: Turned,
 }
 
 impl<'a> View<'a> {
     /// Off; it stays off where no page is served.
     pub(crate) fn new(board: Option<&'a Board>) -> Self {
-        Self { board, on: false, lost: false, not_before: None }
+        Self { board, on: false, lost: false, not_before: None, turned: Turned::default() }
     }
 
     /// Does the next thing that a page waits for, and answers how long to wait before the one after that.
@@ -39,7 +59,9 @@ impl<'a> View<'a> {
         if self.on
             && let Some(steps) = board.take_focus()
         {
-            board.focused(tether.once(|c| c.focus(steps)).err().map(|e| in_words(&e)));
+            let turned = tether.once(|c| c.focus(steps));
+            self.turned.count(steps, &turned);
+            board.focused(turned.err().map(|e| in_words(&e)));
             return AFTER_FRAME;
         }
         if waiting {
@@ -71,6 +93,11 @@ impl<'a> View<'a> {
         let jpeg = tether.once(Camera::preview)?;
         self.on = true;
         Ok(jpeg)
+    }
+
+    /// What the page did to the focus.
+    pub(crate) fn turned(&self) -> Turned {
+        self.turned
     }
 
     /// Ends live view: the session goes on.

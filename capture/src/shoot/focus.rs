@@ -4,6 +4,7 @@ use super::take::Shooter;
 use crate::{
     Error,
     camera::{self, Camera, Kind},
+    operator::Operator,
     plan::PlannedShot,
 };
 
@@ -22,21 +23,41 @@ impl Shooter<'_> {
     }
 
     /// As [`Self::focus_back`], of a session that stops: the next run counts its steps from there. What cannot be done is
-    /// told.
+    /// told; a lens that went astray is not turned by steps that it never made.
     pub(super) fn leave_focus(&mut self) {
-        if self.focus == 0 {
+        if self.focus == 0 && !self.astray {
             return;
         }
-        let by = -self.focus;
-        let turned = self.tether.once(|c| c.preview().and_then(|_| c.focus(by)));
-        let ended = self.tether.once(Camera::end_preview);
-        match turned.and(ended) {
-            Ok(()) => self.focus = 0,
-            Err(e) => self.progress.note(&format!(
-                "{e}: the lens stands {:+} motor steps from where it was focused; focus it again before the next run",
-                self.focus
-            )),
+        if !self.astray {
+            let by = -self.focus;
+            let turned = self.tether.once(|c| c.preview().and_then(|_| c.focus(by)));
+            let ended = self.tether.once(Camera::end_preview);
+            match turned.and(ended) {
+                Ok(()) => return self.focus = 0,
+                Err(e) => self.progress.note(&format!("the lens could not be brought back: {e}")),
+            }
         }
+        self.progress.note("the lens does not stand where it was focused: focus it again before the next run");
+    }
+
+    /// A prompt in the middle of a setup. Where its shots step the focus, what a page turns meanwhile is counted as theirs, so
+    /// that the next steps are from where the operator focused before; a lens that went astray is focused anew.
+    pub(super) fn pause(&mut self, operator: &Operator, prompt: &str, shot: &PlannedShot) -> Result<(), Error> {
+        let (answered, turned) = self.prompt(operator, prompt);
+        if shot.settings.focus.is_none() {
+            return answered;
+        }
+        self.focus = self.focus.saturating_add(turned.steps);
+        self.astray |= turned.astray;
+        answered?;
+        while self.astray {
+            let again = "The focus motor did not turn as it was told, as at the end of the lens's travel. Focus on the subject \
+                         again: the focus steps count from there.";
+            let (answered, turned) = self.prompt(operator, again);
+            answered?;
+            (self.focus, self.astray) = (0, turned.astray);
+        }
+        Ok(())
     }
 
     fn focus_to(&mut self, steps: i32) -> Result<(), Error> {
@@ -48,7 +69,10 @@ impl Shooter<'_> {
         self.ask(|c| c.preview())?;
         let turned = self.tether.once(|c| c.focus(by));
         let ended = self.tether.once(Camera::end_preview);
-        turned.map_err(|e| not_turned(&e, self.focus, steps))?;
+        if let Err(e) = turned {
+            self.astray |= e.kind != Kind::Refused;
+            return Err(not_turned(&e, self.focus, steps));
+        }
         self.focus = steps;
         if let Err(e) = ended {
             self.tether.reopen(&e, self.progress, self.stop)?;

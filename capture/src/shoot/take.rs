@@ -44,6 +44,8 @@ pub(super) struct Shooter<'a> {
     pub(super) hook: Hook<'a>,
     /// Steps of the focus motor from where the operator focused.
     pub(super) focus: i32,
+    /// Whether the motor turned by other than was asked for, so that nobody knows where the lens stands.
+    pub(super) astray: bool,
     /// Seconds that the dates in the body's files are ahead of this computer's UTC, as far as it says.
     pub(super) dates_ahead: Option<i64>,
     /// When the session began, seconds since 1970.
@@ -88,6 +90,7 @@ impl<'a> Shooter<'a> {
             tether,
             hook,
             focus: 0,
+            astray: false,
             dates_ahead: None,
             begun: None,
             meter_anew: job.meter_anew,

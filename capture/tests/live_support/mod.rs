@@ -23,11 +23,11 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Starts `capture live` on the rehearsal camera, with no terminal, and reads the page's address.
+    /// Starts `capture live` on the bench's camera, with no terminal, and reads the page's address.
     pub(crate) fn start(bench: &Bench, more: &[&str]) -> Self {
         let mut command = capture();
         command.arg("live").arg(bench.plan()).arg("--session").arg(bench.session());
-        command.args(["--camera", "rehearsal", "--json"]).args(more);
+        command.args(["--camera", &bench.camera, "--json"]).args(more);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();

@@ -42,6 +42,8 @@ pub(super) fn said(what: &str, e: &gphoto2::Error) -> Error {
     let kind = match e.kind() {
         _ if lower.contains("store full") || lower.contains("no space") => Kind::CardFull,
         _ if lower.contains("does not support liveview") => Kind::Refused,
+        // Of focus steps that the motor does not start for: the lens has not moved.
+        _ if lower.contains("stepping too small") => Kind::Refused,
         _ if lower.contains("focus") => Kind::OutOfFocus,
         _ if lower.contains("busy") => Kind::Busy,
         _ if lower.contains("not open") || lower.contains("io-library") => Kind::Gone,

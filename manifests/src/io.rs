@@ -56,6 +56,11 @@ pub fn parse_yaml<T: Manifest>(text: &str, path: &Path) -> Result<T, Error> {
     {
         return Err(Error::Newer { path: path.to_path_buf(), kind: T::KIND, found, supported: T::VERSION });
     }
+    if let Ok(VersionOnly { version: Some(0) }) = serde_yaml::from_str(text) {
+        let (line, column) = locate::line_column(text, "version");
+        let message = format!("version: there is no version 0 of a {}: write {}", T::KIND, T::VERSION);
+        return Err(invalid(path, line, column, message));
+    }
     let value: T = serde_yaml::from_str(text).map_err(|e| {
         let (line, column) = e.location().map_or((1, 1), |l| (l.line(), l.column()));
         let message = e.to_string();

@@ -181,7 +181,7 @@ pub struct Sweep {
     /// body moves by steps and does not say where the lens stands; how far a step goes depends on the lens.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub focus: Vec<i32>,
-    /// Photographs of each combination, at least 1.
+    /// Photographs of each combination, at least 1; a sweep has at most 100000 in all.
     #[serde(default = "once")]
     pub repeats: u32,
 }
@@ -204,6 +204,9 @@ impl Sweep {
         self.stops.as_ref().map_or(self.shutter.len(), |s| s.steps.len())
     }
 }
+
+/// Photographs of one sweep: more than a shutter is made for, and few enough to list.
+const MOST_SHOTS: u64 = 100_000;
 
 fn iso_100() -> Vec<u32> {
     vec![100]
@@ -283,6 +286,17 @@ impl Plan {
         }
         if sweep.repeats == 0 {
             return Err(CheckError::new(at("repeats"), "must be at least 1"));
+        }
+        let each = lists.iter().map(|(_, len)| (*len).max(1) as u64);
+        let combinations = match sweep.combine {
+            Combine::Product => each.fold(1, u64::saturating_mul),
+            Combine::Zip => each.max().unwrap_or(1),
+        };
+        let scenes = if sweep.scenes.is_empty() { self.scenes.len() } else { sweep.scenes.len() };
+        let shots = combinations.saturating_mul(scenes as u64).saturating_mul(u64::from(sweep.repeats));
+        if shots > MOST_SHOTS {
+            let message = format!("makes {shots} photographs of this sweep: at most {MOST_SHOTS} are listed");
+            return Err(CheckError::new(at("repeats"), message));
         }
         if let Some(j) = sweep.iso.iter().position(|iso| !(25..=4_000_000).contains(iso)) {
             return Err(CheckError::new(at(&format!("iso[{j}]")), "must be from 25 to 4000000"));

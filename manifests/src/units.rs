@@ -5,9 +5,12 @@ use std::{fmt, path::Path, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Implements serde and JSON Schema for a type that is written as a string.
+/// Implements serde and JSON Schema for a type that is written as a string, verbatim or not as [`FromText`] has it.
 macro_rules! as_string {
     ($ty:ty, $name:literal, $pattern:literal, $help:literal) => {
+        as_string!($ty, $name, $pattern, $help, false);
+    };
+    ($ty:ty, $name:literal, $pattern:literal, $help:literal, $verbatim:literal) => {
         impl Serialize for $ty {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
                 s.collect_str(self)
@@ -15,7 +18,7 @@ macro_rules! as_string {
         }
         impl<'de> Deserialize<'de> for $ty {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                d.deserialize_any(FromText::<$ty>($help, std::marker::PhantomData))
+                d.deserialize_any(FromText::<$ty, $verbatim>($help, std::marker::PhantomData))
             }
         }
         impl JsonSchema for $ty {
@@ -29,10 +32,14 @@ macro_rules! as_string {
     };
 }
 
-/// Reads a string, or a number as if it had been quoted: in YAML `4` and `"4"` are the same shutter speed.
-pub(crate) struct FromText<T>(pub(crate) &'static str, pub(crate) std::marker::PhantomData<T>);
+/// Reads a string, or a number as if it had been quoted: in YAML `4` and `"4"` are the same shutter speed. With `VERBATIM`, of
+/// which every character counts, a number with a point is refused: `1.10` arrives here as 1.1.
+pub(crate) struct FromText<T, const VERBATIM: bool = false>(
+    pub(crate) &'static str,
+    pub(crate) std::marker::PhantomData<T>,
+);
 
-impl<T: FromStr<Err = String>> de::Visitor<'_> for FromText<T> {
+impl<T: FromStr<Err = String>, const VERBATIM: bool> de::Visitor<'_> for FromText<T, VERBATIM> {
     type Value = T;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
@@ -47,6 +54,11 @@ impl<T: FromStr<Err = String>> de::Visitor<'_> for FromText<T> {
         self.visit_str(&v.to_string())
     }
     fn visit_f64<E: de::Error>(self, v: f64) -> Result<T, E> {
+        if VERBATIM {
+            return Err(E::custom(format_args!(
+                "is read as the number {v}, whatever zeros were written: put it in quotes to keep it as it is"
+            )));
+        }
         self.visit_str(&v.to_string())
     }
 }
@@ -207,7 +219,7 @@ impl FromStr for RelPath {
         if ok { Ok(Self(s.to_owned())) } else { Err(format!("`{s}` is not a relative path with `/` and without `..`")) }
     }
 }
-as_string!(RelPath, "RelPath", "^[^/\\\\]+(/[^/\\\\]+)*$", "a relative path with `/` and without `..`");
+as_string!(RelPath, "RelPath", "^[^/\\\\]+(/[^/\\\\]+)*$", "a relative path with `/` and without `..`", true);
 
 /// An identifier that is safe as a file name: letters, digits, `-`, `_` and `.`, not starting with a dot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -237,7 +249,13 @@ impl FromStr for Name {
         }
     }
 }
-as_string!(Name, "Name", "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$", "a name: 1 to 64 letters, digits, `-`, `_` or `.`");
+as_string!(
+    Name,
+    "Name",
+    "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$",
+    "a name: 1 to 64 letters, digits, `-`, `_` or `.`",
+    true
+);
 
 /// A shutter speed in seconds as the camera writes it: `1/60`, `10/25`, `13/10`, `4`.
 ///

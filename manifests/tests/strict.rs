@@ -113,6 +113,45 @@ fn a_newer_version_is_refused_as_such_and_not_for_its_unknown_keys() {
 }
 
 #[test]
+fn a_number_that_stands_for_a_name_is_to_be_quoted() {
+    for (number, read) in [("1.10", "1.1"), ("2024.0", "2024"), ("1e3", "1000")] {
+        assert_eq!(
+            broken_plan("id: desk", &format!("id: {number}")),
+            format!(
+                "lab/plan.yaml:4:9: scenes[0].id: is read as the number {read}, whatever zeros were written: put it in quotes \
+                 to keep it as it is"
+            )
+        );
+        let quoted = PLAN.replace("id: desk", &format!("id: '{number}'"));
+        assert_eq!(parse_yaml::<Plan>(&quoted, Path::new("plan.yaml")).unwrap().scenes[0].id.as_str(), number);
+    }
+    // Whole numbers are what they look like.
+    let whole = PLAN.replace("id: desk", "id: 12");
+    assert_eq!(parse_yaml::<Plan>(&whole, Path::new("plan.yaml")).unwrap().scenes[0].id.as_str(), "12");
+}
+
+#[test]
+fn version_0_is_refused() {
+    assert_eq!(
+        broken_plan("version: 1", "version: 0"),
+        "lab/plan.yaml:1:10: version: there is no version 0 of a plan: write 1"
+    );
+}
+
+#[test]
+fn more_photographs_than_can_be_listed_are_refused() {
+    let with =
+        |repeats: &str| PLAN.replace("subject: reflection", &format!("subject: reflection\n    repeats: {repeats}"));
+    assert_eq!(
+        message::<Plan>(&with("4000000000")),
+        "lab/plan.yaml:9:14: sweeps[0].repeats: makes 24000000000 photographs of this sweep: at most 100000 are listed"
+    );
+    assert!(message::<Plan>(&with("4e9")).starts_with("lab/plan.yaml:9:14: sweeps[0].repeats: invalid type"));
+    assert!(parse_yaml::<Plan>(&with("16666"), Path::new("plan.yaml")).is_ok());
+    assert!(parse_yaml::<Plan>(&with("16667"), Path::new("plan.yaml")).is_err());
+}
+
+#[test]
 fn torn_yaml_and_other_rubbish_are_errors_not_panics() {
     for end in 0..PLAN.len() {
         let _ = parse_yaml::<Plan>(&PLAN[..end], Path::new("plan.yaml"));

@@ -327,11 +327,14 @@ impl Camera for Body {
     }
 
     fn focus(&mut self, steps: i32) -> Result<(), Error> {
-        let Widget::Range(w) = self.widget(key::FOCUS)? else {
-            return Err(Error::new(Kind::Refused, "the body does not let a program turn its focus ring"));
-        };
-        w.set_value(steps as f32);
-        self.camera.set_config(&w).wait().map_err(|e| said("turn the focus ring", &e))
+        for part in drives(steps) {
+            let Widget::Range(w) = self.widget(key::FOCUS)? else {
+                return Err(Error::new(Kind::Refused, "the body does not let a program turn its focus ring"));
+            };
+            w.set_value(part as f32);
+            self.camera.set_config(&w).wait().map_err(|e| said("turn the focus ring", &e))?;
+        }
+        Ok(())
     }
 
     fn end_preview(&mut self) -> Result<(), Error> {
@@ -341,6 +344,28 @@ impl Camera for Body {
     }
 }
 
+/// Motor steps in drives of at most 32767 each, which is as far as libgphoto2's setting goes, and of equal length: the motor
+/// does not start for a few.
+fn drives(steps: i32) -> impl Iterator<Item = i32> {
+    let parts = i64::from(steps.unsigned_abs().div_ceil(32_767).max(1));
+    let upto = move |part: i64| (i64::from(steps) * part / parts) as i32;
+    (0..parts).map(move |part| upto(part + 1) - upto(part))
+}
+
 fn f_number(text: &str) -> Option<FNumber> {
     FNumber::new(text.trim_start_matches("f/").parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_drives_of_the_focus_are_split_into_equal_ones() {
+        for steps in [1, -300, 32_767, -32_767, 32_768, 60_000, -60_000, 65_535] {
+            let parts: Vec<i32> = drives(steps).collect();
+            assert_eq!(parts.iter().sum::<i32>(), steps);
+            assert!(parts.iter().all(|p| p.abs() <= 32_767 && (p.abs() >= 10_000 || parts.len() == 1)), "{parts:?}");
+        }
+    }
 }

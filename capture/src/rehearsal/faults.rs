@@ -31,6 +31,9 @@ fn seed_0() -> Seed {
 fn once() -> u32 {
     1
 }
+/// The longest hang or sleep: longer than anybody waits, and no trouble to a clock.
+const MOST_SECONDS: f64 = 1e6;
+
 fn an_hour() -> f64 {
     3600.0
 }
@@ -210,8 +213,8 @@ impl Manifest for Faults {
             if fault.chance.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
                 return fail("chance", "must be from 0 to 1");
             }
-            if !(fault.seconds.is_finite() && fault.seconds >= 0.0) {
-                return fail("seconds", "must be 0 or more");
+            if !(0.0..=MOST_SECONDS).contains(&fault.seconds) {
+                return fail("seconds", "must be from 0 to 1000000");
             }
         }
         Ok(())
@@ -296,5 +299,10 @@ mod tests {
         let error = parse("version: 1\nfaults:\n- on: capture\n  do: hang\n  nth: 0\n").unwrap_err().to_string();
         assert!(error.contains("faults.yaml:5"), "{error}");
         assert!(parse("version: 1\nfaults:\n- on: capture\n  do: dropp\n").is_err());
+        for seconds in ["-1", "1e19", ".inf", ".nan"] {
+            let error = parse(&format!("version: 1\nfaults:\n- on: capture\n  do: hang\n  seconds: {seconds}\n"));
+            let error = error.unwrap_err().to_string();
+            assert_eq!(error, "faults.yaml:5:12: faults[0].seconds: must be from 0 to 1000000");
+        }
     }
 }

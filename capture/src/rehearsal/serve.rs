@@ -10,6 +10,9 @@ use super::{Body, Operator, Options};
 const HELP: &str = "scene ID | paper in|out | glass in|out | zoom MM | focus M | autofocus on|off | dial m|p | \
                     battery PERCENT | clock SECONDS | press | unplug | sleep SECONDS | status | help | quit";
 
+/// More of anything than a set or a clock has: thirty years of seconds.
+const MOST: f64 = 1e9;
+
 /// Runs a body until the standard input says `quit`, or until the process is stopped. With `json`, what it says are JSON
 /// lines: the port first, then for each command `status` or `error`.
 ///
@@ -46,7 +49,10 @@ pub fn serve(options: Options, json: bool) -> io::Result<()> {
 /// Carries out a line. None when the body is to be switched off.
 fn obey(operator: &Operator, line: &str) -> Result<Option<String>, String> {
     let mut words = line.split_whitespace();
-    let number = |word: &str, unit| word.parse::<f64>().map_err(|_| format!("`{word}` is not a number of {unit}"));
+    let number = |word: &str, unit| match word.parse::<f64>() {
+        Ok(number) if number.abs() <= MOST => Ok(number),
+        _ => Err(format!("`{word}` is not a number of {unit}, up to {MOST}")),
+    };
     match (words.next(), words.next(), words.next()) {
         (None, ..) => {}
         (Some("scene"), Some(id), None) => operator.set_scene(id),
@@ -99,7 +105,7 @@ mod tests {
         assert!(status("focus 1.5").contains("1.50 m"));
         assert!(status("clock -90").starts_with("scene library"));
         assert!(status("help").contains("press"));
-        for wrong in ["zoom", "zoom wide", "paper", "scene a b", "dance"] {
+        for wrong in ["sleep 1e19", "clock -1e19", "clock nan", "zoom", "zoom wide", "paper", "scene a b", "dance"] {
             assert!(obey(&operator, wrong).is_err(), "{wrong}");
         }
         assert_eq!(obey(&operator, "quit"), Ok(None));

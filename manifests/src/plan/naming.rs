@@ -157,7 +157,7 @@ impl Serialize for Naming {
 
 impl<'de> Deserialize<'de> for Naming {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        d.deserialize_any(FromText::<Self>("a template such as `{scene}/{index}`", std::marker::PhantomData))
+        d.deserialize_any(FromText::<Self, true>("a template such as `{scene}/{index}`", std::marker::PhantomData))
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Folder {
 impl Folder {
     /// Opens or creates the folder, and refuses one that holds a session of another plan or is in use.
     pub(crate) fn open(root: &Path, plan: &Plan) -> Result<Self, Error> {
-        let new = !root.exists();
+        let new = !is_there(root)?;
         fs::create_dir_all(root).map_err(manifests::Error::io(root, "create"))?;
         if new {
             // The folder's own name must outlast a power loss as what is in it does.
@@ -94,7 +94,13 @@ impl Folder {
 /// The session in a folder; none where there is none yet.
 pub(crate) fn read(root: &Path) -> Result<Option<Session>, Error> {
     let path = root.join(SESSION_FILE);
-    if path.exists() { Ok(Some(read_yaml(&path)?)) } else { Ok(None) }
+    if is_there(&path)? { Ok(Some(read_yaml(&path)?)) } else { Ok(None) }
+}
+
+/// Whether a file or folder is there. One that cannot be looked at is not taken for none: a session would begin anew over
+/// it.
+fn is_there(path: &Path) -> Result<bool, Error> {
+    Ok(path.try_exists().map_err(manifests::Error::io(path, "look at"))?)
 }
 
 /// The session in a folder that must hold one.

@@ -4,7 +4,6 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -165,7 +164,8 @@ fn move_in(root: &Path, from: &Path, to: &Path, there: bool) -> Result<(), Error
     if there {
         fs::remove_file(from).map_err(disk(from))?;
     } else {
-        fs::set_permissions(from, fs::Permissions::from_mode(0o444)).map_err(disk(from))?;
+        let read_only = File::open(from).and_then(|file| manifests::io::set_mode(&file, 0o444));
+        read_only.map_err(disk(from))?;
         fs::create_dir_all(folder).map_err(disk(folder))?;
         move_new(from, to).map_err(|e| disk(to)(e.into()))?;
     }

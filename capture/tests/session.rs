@@ -126,3 +126,19 @@ fn a_person_confirms_each_prompt() {
     assert!(text(&output.stdout).starts_with("19 of 19 shots stored"), "{}", text(&output.stdout));
     bench.assert_complete(SHOTS);
 }
+
+#[test]
+fn a_session_that_cannot_be_looked_at_is_not_begun_anew() {
+    let bench = Bench::new(PLAN);
+    std::fs::create_dir(bench.session()).unwrap();
+    // A link to itself: as with a disk that fails, the system answers an error and not that nothing is there.
+    let manifest = bench.session().join("session.yaml");
+    std::os::unix::fs::symlink("session.yaml", &manifest).unwrap();
+    for output in [bench.run(), verify(&bench.session())] {
+        let (code, message) = ending(&output);
+        assert_eq!((code, message.lines().count()), (1, 1), "{message}");
+        assert!(message.contains("session.yaml: cannot look at: Too many levels of symbolic links"), "{message}");
+    }
+    assert!(std::fs::symlink_metadata(&manifest).unwrap().is_symlink());
+    assert!(bench.shots().is_empty());
+}

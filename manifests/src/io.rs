@@ -128,10 +128,7 @@ pub fn write_atomic_with(path: &Path, fill: impl FnOnce(&mut fs::File) -> std::i
         fill(file.as_file_mut())?;
         // tempfile makes files private; manifests are as readable as anything else the user creates.
         #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
+        set_mode(file.as_file(), 0o644)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
         sync_folder(folder)
@@ -139,10 +136,30 @@ pub fn write_atomic_with(path: &Path, fill: impl FnOnce(&mut fs::File) -> std::i
     .map_err(write)
 }
 
-/// Makes a rename or a new name in `folder` durable.
+/// Makes a rename or a new name in `folder` durable, as far as its file system can: some, on networks or in user space, do not
+/// sync folders.
 ///
 /// # Errors
-/// Whatever opening or syncing the folder answers.
+/// Whatever opening or syncing the folder answers otherwise.
 pub fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    fs::File::open(folder)?.sync_all()
+    use std::io::ErrorKind;
+    match fs::File::open(folder)?.sync_all() {
+        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        done => done,
+    }
+}
+
+/// Gives a file its mode bits, where its file system has any: exFAT and some others refuse.
+///
+/// # Errors
+/// Whatever else changing them answers.
+#[cfg(unix)]
+pub fn set_mode(file: &fs::File, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    /// Not EACCES, which std calls by the same name: the same number on every Unix.
+    const EPERM: i32 = 1;
+    match file.set_permissions(fs::Permissions::from_mode(mode)) {
+        Err(e) if e.raw_os_error() == Some(EPERM) || e.kind() == std::io::ErrorKind::Unsupported => Ok(()),
+        done => done,
+    }
 }

@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use manifests::{Digest, LogWriter, io::write_atomic, read_log};
+use manifests::{
+    Digest, LogWriter,
+    io::{set_mode, sync_folder, write_atomic},
+    read_log,
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +71,21 @@ fn atomic_writes_leave_one_file_and_no_other() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     let error = write_atomic(&dir.path().join("no/such/folder.yaml"), b"x").unwrap_err().to_string();
     assert!(error.contains("folder.yaml: cannot write: No such file"), "{error}");
+}
+
+/// What /proc answers to syncing its folders (EINVAL) and to changing modes (EPERM), some network file systems and exFAT do.
+#[test]
+#[cfg(target_os = "linux")]
+fn file_systems_without_modes_or_synced_folders_are_written_to() {
+    let folder = std::path::Path::new("/proc/self");
+    assert_eq!(fs::File::open(folder).unwrap().sync_all().unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+    sync_folder(folder).unwrap();
+    let file = fs::File::open("/proc/self/status").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o444);
+    assert_eq!(file.set_permissions(mode).unwrap_err().raw_os_error(), Some(1));
+    set_mode(&file, 0o444).unwrap();
+    // A folder that is not there is an error all the same.
+    assert!(sync_folder(std::path::Path::new("/proc/none")).is_err());
 }
 
 /// `/dev/full` answers every write as a full disk does; a log reached through a link to it must say so.

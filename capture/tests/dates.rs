@@ -114,22 +114,26 @@ fn a_shot_is_found_by_whatever_its_bodys_clock_showed() {
 
 #[test]
 fn what_has_the_settings_of_a_trial_photograph_at_another_time_is_none() {
-    // The body takes its time to answer the first release, and the program is killed meanwhile.
-    let camera = body(vec![Fault { seconds: 1.5, ..Fault::at(Operation::Capture, 1, Action::Hang) }]);
-    let hands = camera.operator();
-    let plan = STILL.replace("shutter: [1/60, 1/15]", "stops: { steps: [-1, 0] }");
-    let bench = Bench::on(&plan, &camera);
-    let mut child = bench.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while hands.card_shots() == 0 {
-        std::thread::sleep(Duration::from_millis(5));
+    // With the trial on the card and without: as if its shutter had not opened.
+    for there in [true, false] {
+        // The body takes its time to answer the first release, and the program is killed meanwhile.
+        let camera = body(vec![Fault { seconds: 1.5, ..Fault::at(Operation::Capture, 1, Action::Hang) }]);
+        let hands = camera.operator();
+        let plan = STILL.replace("shutter: [1/60, 1/15]", "stops: { steps: [-1, 0] }");
+        let bench = Bench::on(&plan, &camera);
+        let mut child = bench.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while hands.card_shots() == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap();
+        child.wait().unwrap();
+        assert!(there || hands.delete_from_card("DSC_0001.JPG"));
+        press(&hands, 3.0 * 3600.0);
+        let (code, said) = ending(&bench.run());
+        assert_eq!(code, 0, "{said}");
+        bench.assert_complete(FEW);
+        let unplanned = bench.unplanned();
+        assert_eq!(unplanned.len(), 1, "{said}");
+        assert!(unplanned[0].files[0].camera_name.ends_with("DSC_0002.JPG"), "{unplanned:?}");
     }
-    Command::new("kill").args(["-KILL", &child.id().to_string()]).status().unwrap();
-    child.wait().unwrap();
-    press(&hands, 3.0 * 3600.0);
-    let (code, said) = ending(&bench.run());
-    assert_eq!(code, 0, "{said}");
-    bench.assert_complete(FEW);
-    let unplanned = bench.unplanned();
-    assert_eq!(unplanned.len(), 1, "{said}");
-    assert!(unplanned[0].files[0].camera_name.ends_with("DSC_0002.JPG"), "{unplanned:?}");
 }

@@ -20,6 +20,15 @@ use crate::{
 /// Folder of such photographs, below the session's.
 pub(crate) const FOLDER: &str = "unplanned";
 
+/// What becomes of a photograph that nobody planned.
+enum Fate {
+    Stored(Vec<Kept>),
+    /// It is from before the session.
+    Older,
+    /// It stays on the card, for a reason in words.
+    Left(String),
+}
+
 impl Shooter<'_> {
     /// Takes in what came to the card beside the planned shots: of `told`, the files that the body told of, or, where
     /// the connection was lost since and with it what the body told, of the whole card.
@@ -79,28 +88,17 @@ impl Shooter<'_> {
             journal.ignore(files)?;
             return Ok(true);
         }
-        let kept = self.keep_if_of_session(files, &key);
-        let kept = match self.unless_unreadable(kept)? {
-            Err(why) => {
-                let words = format!("{} cannot be read and stays on the card, none of the plan's: {why}", first.path());
-                self.progress.note(&words);
-                journal.ignore(files)?;
-                return Ok(true);
-            }
-            Ok(kept) => kept,
-        };
-        let kept = match kept {
-            Ok(Some(kept)) => kept,
-            Ok(None) => {
+        let kept = match self.keep_if_of_session(files, &key)? {
+            Fate::Stored(kept) => kept,
+            Fate::Older => {
                 journal.ignore(files)?;
                 return Ok(false);
             }
-            Err(store::Error::Damaged(damage)) => {
-                self.progress.note(&format!("{damage}; it is none of the plan's, and stays on the card"));
+            Fate::Left(why) => {
+                self.progress.note(&why);
                 journal.ignore(files)?;
                 return Ok(true);
             }
-            Err(e) => return Err(failed(e)),
         };
         let photograph = Unplanned {
             key,
@@ -121,24 +119,36 @@ impl Shooter<'_> {
         Ok(true)
     }
 
-    /// Fetches and stores a photograph unless it is from before the session; the inner error is a file that does not come
-    /// whole.
-    fn keep_if_of_session(
-        &mut self,
-        files: &[CardFile],
-        stem: &str,
-    ) -> Result<Result<Option<Vec<Kept>>, store::Error>, Error> {
-        let checked = match self.bring(files)? {
-            Ok(checked) => checked,
-            Err(e) => return Ok(Err(e)),
+    /// Fetches and stores a photograph unless it is from before the session.
+    fn keep_if_of_session(&mut self, files: &[CardFile], stem: &str) -> Result<Fate, Error> {
+        let brought = self.bring(files);
+        let checked = match self.unless_unreadable(brought)? {
+            Err(why) => {
+                let path = files.first().map(CardFile::path).unwrap_or_default();
+                return Ok(Fate::Left(format!(
+                    "{path} cannot be read and stays on the card, none of the plan's: {why}"
+                )));
+            }
+            Ok(Err(e)) => return left(e),
+            Ok(Ok(checked)) => checked,
         };
         let taken = checked.iter().find_map(|c| c.content.taken);
         if let Some(begun) = self.begun
             && !self.is_of(Window::since(begun), taken, self.dates_ahead)?
         {
             checked.into_iter().for_each(Checked::discard);
-            return Ok(Ok(None));
+            return Ok(Fate::Older);
         }
-        Ok(place(self.root, checked, stem).map(Some))
+        place(self.root, checked, stem).map_or_else(left, |kept| Ok(Fate::Stored(kept)))
+    }
+}
+
+/// A photograph whose files are not what they should be stays on the card; the disk's errors end the session.
+fn left(e: store::Error) -> Result<Fate, Error> {
+    match e {
+        store::Error::Damaged(damage) => {
+            Ok(Fate::Left(format!("{damage}; it is none of the plan's, and stays on the card")))
+        }
+        e => Err(failed(e)),
     }
 }

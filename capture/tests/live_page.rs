@@ -168,8 +168,8 @@ fn stop_ends_with_everything_saved_and_the_page_says_so() {
 fn stripes_show_what_is_clipped_as_long_as_they_are_on() {
     let Some(mut browser) = Chromium::start(1400, 900) else { return };
     // Lamps behind the camera that the glass mirrors: some of it is beyond white in live view.
-    let scene = "version: 1\nscenes:\n  - id: hall\n    background: { distance_m: 3, luminance: 200000 }\n    \
-                 reflection: { distance_m: 2, luminance: 200000 }\n";
+    let scene = "version: 1\nscenes:\n  - id: hall\n    background: { view: desk, distance_m: 3, luminance: 200000 }\n    \
+                 reflection: { view: desk, distance_m: 2, luminance: 200000 }\n";
     let mut bench = Bench::new(PLAN);
     let path = bench.folder.path().join("scene.yaml");
     std::fs::write(&path, scene).unwrap();

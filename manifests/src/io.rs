@@ -118,22 +118,54 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// # Errors
 /// As [`write_atomic`], and what `fill` answers.
 pub fn write_atomic_with(path: &Path, fill: impl FnOnce(&mut fs::File) -> std::io::Result<()>) -> Result<(), Error> {
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    let write = Error::io(path, "write");
+    let folder = folder_of(path);
     (|| {
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
-        fill(file.as_file_mut())?;
-        // tempfile makes files private; manifests are as readable as anything else the user creates.
-        #[cfg(unix)]
-        set_mode(file.as_file(), 0o644)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
+        whole_beside(path, fill)?.persist(path).map_err(|e| e.error)?;
         sync_folder(folder)
     })()
-    .map_err(write)
+    .map_err(Error::io(path, "write"))
+}
+
+/// As [`write_atomic`], unless there is a file of this name, which stays: of several programs that write one at the same time the
+/// first wins. A file system that cannot refuse to replace replaces.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    use std::io::ErrorKind;
+    let place = || -> std::io::Result<()> {
+        match whole_beside(path, |file| file.write_all(bytes))?.persist_noclobber(path) {
+            Err(e) if e.error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+            // Neither a rename that refuses nor a hard link.
+            Err(e)
+                if matches!(e.error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) || is_eperm(&e.error) =>
+            {
+                e.file.persist(path).map_err(|e| e.error)?;
+            }
+            Err(e) => return Err(e.error),
+            Ok(_) => {}
+        }
+        sync_folder(folder_of(path))
+    };
+    place().map_err(Error::io(path, "write"))
+}
+
+/// A file beside `path`, filled and synced; it goes when it is dropped.
+fn whole_beside(
+    path: &Path,
+    fill: impl FnOnce(&mut fs::File) -> std::io::Result<()>,
+) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder_of(path))?;
+    fill(file.as_file_mut())?;
+    // tempfile makes files private; manifests are as readable as anything else the user creates.
+    #[cfg(unix)]
+    set_mode(file.as_file(), 0o644)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes a rename or a new name in `folder` durable, as far as its file system can: some, on networks or in user space, do not
@@ -156,10 +188,15 @@ pub fn sync_folder(folder: &Path) -> std::io::Result<()> {
 #[cfg(unix)]
 pub fn set_mode(file: &fs::File, mode: u32) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    /// Not EACCES, which std calls by the same name: the same number on every Unix.
-    const EPERM: i32 = 1;
     match file.set_permissions(fs::Permissions::from_mode(mode)) {
-        Err(e) if e.raw_os_error() == Some(EPERM) || e.kind() == std::io::ErrorKind::Unsupported => Ok(()),
+        Err(e) if is_eperm(&e) || e.kind() == std::io::ErrorKind::Unsupported => Ok(()),
         done => done,
     }
+}
+
+/// Whether a file system says that it cannot: not EACCES, which std calls by the same name.
+fn is_eperm(e: &std::io::Error) -> bool {
+    /// The same number on every Unix.
+    const EPERM: i32 = 1;
+    e.raw_os_error() == Some(EPERM)
 }

@@ -116,6 +116,12 @@ pub(crate) fn pairs_of(
         .collect()
 }
 
+/// Pictures that are compared with all later ones at a time: of many copies of one there are as many pairs as their number
+/// squared, and what was found of some need not be kept until all are compared.
+pub(crate) const ROWS: usize = 256;
+/// Leaks that are told in words.
+const LISTED: usize = 1000;
+
 /// What a check found.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -182,7 +188,6 @@ pub fn check(dir: &Path, moved: &Moved, progress: &Progress) -> Result<Report, E
             leak(first, i, "are of one scene");
         }
     }
-    // Some rows at a time: of many copies of one picture there are as many pairs as their number squared.
     for start in (0..all.len()).step_by(ROWS) {
         let rows = start..all.len().min(start + ROWS);
         for (i, j, levels) in pairs_of(rows, &prints, |i, j| across(i, j) && digests[i] != digests[j]) {
@@ -191,11 +196,6 @@ pub fn check(dir: &Path, moved: &Moved, progress: &Progress) -> Result<Report, E
     }
     Ok(report)
 }
-
-/// Pictures that are compared with all later ones at a time.
-const ROWS: usize = 256;
-/// Leaks that are told in words.
-const LISTED: usize = 1000;
 
 #[cfg(test)]
 mod tests {

@@ -8,14 +8,10 @@ use std::{
 use manifests::dataset::SourceImage;
 
 use crate::{
-    duplicates::{Fingerprint, pairs_of},
+    duplicates::{Fingerprint, ROWS, pairs_of},
     error::Error,
     progress::Progress,
 };
-
-/// Photographs that are compared with all later ones at a time: what is joined by then need not be found again, so that a
-/// thousand copies are no million pairs.
-const ROWS: usize = 256;
 
 /// Gives scenes that share a photograph, as equal bytes or as a near-duplicate, one name: that of the first. `prints` are those
 /// of `images`. Gives how many scenes took another's name because of near-duplicates.
@@ -54,6 +50,7 @@ pub(crate) fn join(
         let rows = start..prints.len().min(start + ROWS);
         let scene: Vec<usize> = of.iter().map(|place| joined.first(*place)).collect();
         progress.step(rows.len() as u64);
+        // What is joined by then need not be found again.
         for (i, j, _) in pairs_of(rows, prints, |i, j| scene[i] != scene[j]) {
             alike += usize::from(joined.unite(of[i], of[j]));
         }

@@ -91,21 +91,29 @@ fn interrupted_it_saves_and_says_so() {
 
 #[test]
 fn mixed_online_equals_the_disk() {
-    let bench = Bench::new(24, &format!("{SMALL}\nmix: {{blur_sigma: [0.5, 3]}}"));
-    done(bench.build("out", &[]));
-    let reader = synth::dataset::open(&bench.path("out")).unwrap();
-    let mixer = synth::Mixer::open(&bench.path("recipe.yaml")).unwrap();
-    assert_eq!(mixer.dataset(), &reader.dataset);
-    let rgb = |path: &Path| image::open(path).unwrap().into_rgb8().into_raw();
-    for i in 0..reader.samples.len() {
-        let (online, line, paths) = (mixer.sample(i as u64).unwrap(), &reader.samples[i], reader.paths(i));
-        assert_eq!((&online.drawn, online.split, online.clipped), (&line.drawn, line.split, line.clipped));
-        assert_eq!((online.mixture.size(), mixer.outline(i as u64)), (line.size, (line.split, line.size)));
-        assert_eq!(online.mixture.data, rgb(&paths.mixture));
-        assert_eq!(online.background.data, rgb(&paths.background));
-        assert_eq!(online.reflection.data, rgb(&paths.reflection));
+    let windows =
+        "preset: errnet\nmix: {jpeg_quality: [40, 90]}\nunscaled: true\nlimits: {contrast: 0.02, clipped: 0.3}";
+    for more in ["mix: {blur_sigma: [0.5, 3]}", windows] {
+        let bench = Bench::new(24, &format!("{SMALL}\n{more}"));
+        done(bench.build("out", &[]));
+        let reader = synth::dataset::open(&bench.path("out")).unwrap();
+        let mixer = synth::Mixer::open(&bench.path("recipe.yaml")).unwrap();
+        assert_eq!(mixer.dataset(), &reader.dataset);
+        let rgb = |path: &Path| image::open(path).unwrap().into_rgb8().into_raw();
+        for i in 0..reader.samples.len() {
+            let (online, line, paths) = (mixer.sample(i as u64).unwrap(), &reader.samples[i], reader.paths(i));
+            assert_eq!((&online.drawn, online.split, online.clipped), (&line.drawn, line.split, line.clipped));
+            assert_eq!((online.redrawn, online.rejected), (line.redrawn, line.rejected));
+            assert_eq!(online.mixture.size(), line.size);
+            assert!(line.rejected > 0 || mixer.outline(i as u64) == (line.split, line.size));
+            assert_eq!(online.mixture.data, rgb(&paths.mixture));
+            assert_eq!(online.background.data, rgb(&paths.background));
+            assert_eq!(online.reflection.data, rgb(&paths.reflection));
+            let whole = online.unscaled.map(|layers| layers.map(|layer| layer.data));
+            assert_eq!(whole, paths.unscaled.map(|paths| paths.map(|path| rgb(&path))));
+        }
+        assert_eq!(reader.split(Split::Test).len(), 6);
     }
-    assert_eq!(reader.split(Split::Test).len(), 6);
 }
 
 #[test]

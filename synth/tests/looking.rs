@@ -140,7 +140,7 @@ fn long_work_tells_its_rate_and_the_time_left() {
     };
     let (done, rate, left) =
         (number("mixing: ", " of 1000000, "), number("1000000, ", "/s, "), number("/s, ", " s left"));
-    assert!(done >= 1.0 && (done / rate - 5.0).abs() < 3.0, "{line}");
+    assert!(done >= 1.0 && done / rate > 4.0, "{line}");
     // The rate is told to a tenth.
     assert!((left * rate / (1_000_000.0 - done) - 1.0).abs() < 0.06 / rate + 0.01, "{line}");
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();

@@ -1,11 +1,6 @@
 //! Whether a build may go on in a folder: what is there must be what the recipe and its sources would give.
 
-use std::{
-    collections::BTreeMap,
-    io::{ErrorKind, Write},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use manifests::{
     Digest,
@@ -18,35 +13,14 @@ use crate::error::Error;
 
 /// Writes the header into a new folder; in one that has a header, refuses to go on with anything else.
 pub(crate) fn same_or_write(dir: &Path, dataset: &Dataset) -> Result<(), Error> {
-    if !dir.join(DATASET_FILE).exists() {
-        write_new(dir, dataset)?;
+    let file = dir.join(DATASET_FILE);
+    if !file.exists() {
+        manifests::io::write_new(&file, manifests::io::to_yaml(&file, dataset)?.as_bytes())?;
     }
     // What is there may be another shard's, which began at the same time.
     match difference(&header(dir)?, dataset) {
         Some(difference) => Err(Error::OtherDataset { dir: dir.to_path_buf(), difference }),
         None => Ok(()),
-    }
-}
-
-/// Writes the header, unless there is one by then.
-fn write_new(dir: &Path, dataset: &Dataset) -> Result<(), Error> {
-    let file = dir.join(DATASET_FILE);
-    let text = manifests::io::to_yaml(&file, dataset)?;
-    let placed = (|| {
-        let mut unfinished = tempfile::Builder::new().prefix(manifests::io::UNFINISHED).tempfile_in(dir)?;
-        unfinished.write_all(text.as_bytes())?;
-        unfinished.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        unfinished.as_file().sync_all()?;
-        match unfinished.persist_noclobber(&file) {
-            Err(e) if e.error.kind() != ErrorKind::AlreadyExists => Err(e.error),
-            _ => manifests::io::sync_folder(dir),
-        }
-    })();
-    match placed {
-        Err(e) if e.kind() == ErrorKind::StorageFull => Err(Error::io(&file, "write")(e)),
-        // Not every file system can refuse to replace.
-        Err(_) => Ok(manifests::write_yaml(&file, dataset)?),
-        Ok(()) => Ok(()),
     }
 }
 

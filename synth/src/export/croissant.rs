@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeSet,
     fmt::Write,
+    io::BufRead,
     path::{Path, PathBuf},
 };
 
@@ -18,16 +19,13 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Pictures, Writer,
+    LAYERS, Pictures, Writer,
     imagefolder::{ImageFolder, METADATA},
 };
 use crate::{error::Error, mix::Model};
 
 /// The context that the standard prescribes, word for word.
 const CONTEXT: &str = include_str!("croissant_context.json");
-
-/// The layers, those that only some data sets have last.
-const LAYERS: [&str; 5] = ["mixture", "background", "reflection", "background-unscaled", "reflection-unscaled"];
 
 /// What else a row of `metadata.jsonl` holds, with its types.
 const NUMBERS: [(&str, &str); 5] = [
@@ -57,11 +55,11 @@ impl Croissant {
     /// The files of a split, and the record sets that are read from them.
     fn split(&self, split: Split) -> Result<(Vec<Value>, Vec<Value>), Error> {
         let path = self.out.join(split.to_string()).join(METADATA);
-        let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+        let digest = sha256(&path).map_err(Error::io(&path, "read"))?;
         let metadata = format!("{split}-metadata");
         let mut files = vec![json!({
             "@type": "cr:FileObject", "@id": metadata, "name": metadata, "contentUrl": format!("{split}/{METADATA}"),
-            "encodingFormat": "application/jsonlines", "sha256": hexadecimal(&Sha256::digest(&bytes)),
+            "encodingFormat": "application/jsonlines", "sha256": digest,
         })];
         let column = |name: &str, kind: &str| {
             let source = json!({"fileObject": {"@id": metadata}, "extract": {"column": name}});
@@ -118,7 +116,9 @@ impl Croissant {
 impl Writer for Croissant {
     fn add(&mut self, sample: &Sample, pictures: &Pictures) -> Result<(), Error> {
         self.splits.insert(sample.split);
-        self.layers = LAYERS.into_iter().filter(|layer| pictures.contains_key(layer)).collect();
+        if self.layers.is_empty() {
+            self.layers = LAYERS.into_iter().filter(|layer| pictures.contains_key(layer)).collect();
+        }
         self.folders.add(sample, pictures)
     }
 
@@ -145,6 +145,21 @@ impl Writer for Croissant {
 
 fn field(set: &str, name: &str, kind: &str, source: Value) -> Value {
     json!({"@type": "cr:Field", "@id": format!("{set}/{name}"), "name": name, "dataType": kind, "source": source})
+}
+
+/// Of a file, a piece at a time: a row for each of a million samples is not to be in memory.
+fn sha256(path: &Path) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut file = std::io::BufReader::new(std::fs::File::open(path)?);
+    loop {
+        let piece = file.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(hexadecimal(&hasher.finalize()));
+        }
+        hasher.update(piece);
+        let length = piece.len();
+        file.consume(length);
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

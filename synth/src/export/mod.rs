@@ -33,6 +33,9 @@ pub enum Format {
     Errnet,
 }
 
+/// The layers, those that only some data sets have last.
+const LAYERS: [&str; 5] = ["mixture", "background", "reflection", "background-unscaled", "reflection-unscaled"];
+
 /// A sample's PNG files by the names of their layers.
 type Pictures = BTreeMap<&'static str, Vec<u8>>;
 

@@ -11,7 +11,7 @@ use std::{
 
 use manifests::dataset::{Sample, Split};
 
-use super::{Pictures, Writer};
+use super::{LAYERS, Pictures, Writer};
 use crate::{
     error::Error,
     ustar::{END, append},
@@ -46,7 +46,7 @@ impl Writer for WebDataset {
         let Some((count, path, tar)) = self.open.get_mut(&sample.split) else { return Ok(()) };
         *count += 1;
         let told = |e| Error::io(path, "write")(e);
-        for (layer, bytes) in pictures {
+        for (layer, bytes) in LAYERS.iter().filter_map(|layer| pictures.get_key_value(layer)) {
             append(tar, &format!("{:06}.{layer}.png", sample.index), bytes).map_err(told)?;
         }
         let line = serde_json::to_vec(sample).map_err(|e| told(e.into()))?;

@@ -108,6 +108,8 @@ impl Place {
             Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
                 self.put(name, bytes)
             }
+            // In a folder it takes hard links, which not every file system has.
+            Err(_) if self.folder.is_some() => self.put(name, bytes),
             Err(e) => Err(self.told(name, "write")(e)),
         }
     }
@@ -133,9 +135,7 @@ impl Place {
         let _inside = self.runtime.enter();
         Ok(Upload { place: self, name: name.to_owned(), parts: WriteMultipart::new_with_chunk_size(begun, PART) })
     }
-}
 
-impl Place {
     /// Removes what a killed build left of an upload in a folder, where the store calls it `NAME#1` and never looks at it again.
     fn sweep(&self, name: &str) {
         let Some(folder) = &self.folder else { return };

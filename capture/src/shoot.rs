@@ -194,11 +194,11 @@ impl Shooter<'_> {
                 self.stop.check()?;
                 if self.progress.board().is_some_and(Board::take_pause) {
                     self.settle_flight(journal, summary)?;
-                    self.pause(operator, "Paused. Nothing is shot until you go on.", shot)?;
+                    self.pause(operator, "Paused. Nothing is shot until you go on.", stepped)?;
                 }
                 let shot = metered.map_or_else(|| Ok((*shot).clone()), |m| m.resolve(shot, &choices.shutter))?;
                 self.progress.begin(&shot, self.plan);
-                self.shot_with_hands(operator, &shot, &next, journal, summary)?;
+                self.shot_with_hands(operator, &shot, stepped, &next, journal, summary)?;
             }
             self.settle_flight(journal, summary)?;
             self.focus_back()?;
@@ -207,12 +207,13 @@ impl Shooter<'_> {
         self.take_in_from_card(setup.as_ref(), journal)
     }
 
-    /// A shot; where the camera cannot take it until somebody does something about it, and somebody is there, they are told,
+    /// A shot, of a setup where any of them steps the focus if `stepped`; where the camera cannot take it until somebody does something about it, and somebody is there, they are told,
     /// and it goes on from there.
     fn shot_with_hands(
         &mut self,
         operator: &Operator,
         shot: &PlannedShot,
+        stepped: bool,
         setup: &Setup,
         journal: &mut Journal,
         summary: &mut Summary,
@@ -223,7 +224,7 @@ impl Shooter<'_> {
                 ended => return ended,
             };
             self.settle_flight(journal, summary)?;
-            self.pause(operator, &format!("{e}. The session goes on when that is done."), shot)?;
+            self.pause(operator, &format!("{e}. The session goes on when that is done."), stepped)?;
             // Another card, another battery: what was known over the connection may not hold any more.
             self.tether.reopen(&e, self.progress, self.stop)?;
             // The error may have been of the shot before, whose photograph came in while this one was taken.

@@ -117,7 +117,7 @@ fn what_has_the_settings_of_a_trial_photograph_at_another_time_is_none() {
     // With the trial on the card and without: as if its shutter had not opened.
     for there in [true, false] {
         // The body takes its time to answer the first release, and the program is killed meanwhile.
-        let camera = body(vec![Fault { seconds: 1.5, ..Fault::at(Operation::Capture, 1, Action::Hang) }]);
+        let camera = body(vec![Fault { seconds: 8.0, ..Fault::at(Operation::Capture, 1, Action::Hang) }]);
         let hands = camera.operator();
         let plan = STILL.replace("shutter: [1/60, 1/15]", "stops: { steps: [-1, 0] }");
         let bench = Bench::on(&plan, &camera);

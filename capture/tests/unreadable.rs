@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use capture::rehearsal::{Body, Operator, Options, Pace};
+use capture::rehearsal::{Action, Body, Fault, Faults, Operation, Operator, Options, Pace};
 use manifests::session::SHOTS_FILE;
 use support::{Bench, ending};
 
@@ -25,9 +25,11 @@ sweeps:
 const FEW: usize = 8;
 
 /// A body and the folder of its photographs.
-fn body(root: &Path) -> (Body, PathBuf) {
+fn body(root: &Path, faults: Vec<Fault>) -> (Body, PathBuf) {
     let card = Some(root.join("card"));
-    let body = Body::start(Options { pace: Pace::Fast, picture_size: (300, 200), card, ..Options::default() }).unwrap();
+    let faults = Faults { faults, ..Faults::default() };
+    let options = Options { pace: Pace::Fast, picture_size: (300, 200), card, faults, ..Options::default() };
+    let body = Body::start(options).unwrap();
     (body, root.join("card/DCIM/100D5300"))
 }
 
@@ -54,7 +56,9 @@ fn spoil(file: &Path) {
 #[test]
 fn a_file_that_cannot_be_read_ends_no_session() {
     let root = tempfile::tempdir().unwrap();
-    let (camera, folder) = body(root.path());
+    // The body takes its time over a shot in the middle, so that the run is stopped before its end.
+    let slow = Fault { seconds: 3.0, ..Fault::at(Operation::Capture, 4, Action::Hang) };
+    let (camera, folder) = body(root.path(), vec![slow]);
     let hands = camera.operator();
     let bench = Bench::on(STILL, &camera);
     let mut child = bench.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -84,7 +88,7 @@ fn a_file_that_cannot_be_read_ends_no_session() {
 #[test]
 fn a_shot_whose_photograph_cannot_be_read_is_taken_again_and_that_is_told() {
     let root = tempfile::tempdir().unwrap();
-    let (camera, folder) = body(root.path());
+    let (camera, folder) = body(root.path(), Vec::new());
     let bench = Bench::on(STILL, &camera);
     assert_eq!(bench.run().status.code(), Some(0));
     let last = bench.shots().pop().unwrap();

@@ -40,11 +40,11 @@ impl Shooter<'_> {
         self.progress.note("the lens does not stand where it was focused: focus it again before the next run");
     }
 
-    /// A prompt in the middle of a setup. Where its shots step the focus, what a page turns meanwhile is counted as theirs, so
-    /// that the next steps are from where the operator focused before; a lens that went astray is focused anew.
-    pub(super) fn pause(&mut self, operator: &Operator, prompt: &str, shot: &PlannedShot) -> Result<(), Error> {
+    /// A prompt in the middle of a setup. Where any of its shots steps the focus (`stepped`), what a page turns meanwhile is counted
+    /// as theirs, so that the next steps are from where the operator focused before; a lens that went astray is focused anew.
+    pub(super) fn pause(&mut self, operator: &Operator, prompt: &str, stepped: bool) -> Result<(), Error> {
         let (answered, turned) = self.prompt(operator, prompt);
-        if shot.settings.focus.is_none() {
+        if !stepped {
             return answered;
         }
         self.focus = self.focus.saturating_add(turned.steps);

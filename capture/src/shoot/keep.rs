@@ -54,7 +54,13 @@ impl Shooter<'_> {
     /// What came of reading a file; the inner error is why a camera that answers otherwise does not give it away.
     pub(super) fn unless_unreadable<T>(&mut self, read: Result<T, Error>) -> Result<Result<T, String>, Error> {
         match read {
-            Err(Error::Camera(e)) if e.kind != camera::Kind::Disk => {
+            // Of a camera that was away nothing is known of its file.
+            Err(Error::Camera(e))
+                if !matches!(
+                    e.kind,
+                    camera::Kind::Disk | camera::Kind::Gone | camera::Kind::NotFound | camera::Kind::Claimed
+                ) =>
+            {
                 // One that is gone altogether ends the session.
                 self.ask(|c| c.settings())?;
                 Ok(Err(e.message))

@@ -4,6 +4,7 @@ mod loader;
 mod order;
 mod pixels;
 mod samples;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ pub use loader::{Batch, Loader};
 pub use order::Order;
 pub use pixels::{Photograph, pad_to_multiple, read_rgb, save_png, save_png_with, to_picture, to_tensor, window};
 pub use samples::{Layers, Samples, Sources};
+pub(crate) use walk::{is_hidden, walk};
 
 use crate::Error;
 
@@ -23,24 +25,6 @@ use crate::Error;
 pub(crate) fn named(path: &Path) -> Data {
     let text = Some(path.display().to_string());
     if path.is_file() { Data { recipe: text, ..Data::default() } } else { Data { dataset: text, ..Data::default() } }
-}
-
-/// Whether a file's name is hidden, as the notes are (`._1.png`) that macOS leaves beside files.
-pub(crate) fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-/// Sees to it that a file can be written later, before much is done for it.
-///
-/// # Errors
-/// A folder that is not there.
-pub(crate) fn check_place(file: &Path) -> Result<(), Error> {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Err(Error::input_at(file, format!("there is no folder {} to write it to", folder.display())))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A built data set.

@@ -19,10 +19,9 @@ pub(crate) use table::Group;
 pub use table::{Image, Table};
 
 use crate::{
-    Error, checkpoint,
-    data::check_place,
-    device,
+    Error, checkpoint, device,
     metrics::{Profile, Rescale},
+    report::check_place,
 };
 
 /// What to score.

@@ -6,12 +6,12 @@ use std::{
 };
 
 use candle_core::Device;
-use walkdir::WalkDir;
 
 use crate::{
     Error, alloc, checkpoint,
-    data::{DataSet, Photograph, is_hidden, save_png_with},
+    data::{DataSet, Photograph, save_png_with, walk},
     device,
+    eval::parse_split,
     net::{Corrn, MULTIPLE},
     progress::{self, Count},
     tiles::{MIN_SIDE, Tiles},
@@ -132,19 +132,9 @@ fn pictures(input: &Path, out: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
         return Err(Error::input_at(input, "is --out too, so that answers would be taken for pictures: name another"));
     }
     let mut found: Vec<(PathBuf, String)> = Vec::new();
-    // Of a built data set, or a split of it, what is to be taken apart is the mixtures.
-    let of_set = input.is_dir() && [Some(input), input.parent()].into_iter().flatten().any(DataSet::is_at);
-    let entries = WalkDir::new(input).follow_links(true).sort_by_file_name().into_iter();
-    let wanted = |entry: &walkdir::DirEntry| {
-        entry.depth() == 0 || !is_hidden(entry.path()) && (!entry.file_type().is_dir() || !is_out(entry.path()))
-    };
-    for entry in entries.filter_entry(wanted) {
-        let path = match entry {
-            Ok(entry) => entry.into_path(),
-            // A loop of links leads back to folders that are searched anyway.
-            Err(e) if e.loop_ancestor().is_some() => continue,
-            Err(e) => return Err(Error::input_at(input, format!("cannot read the folder: {e}"))),
-        };
+    let of_set = is_of_data_set(input);
+    for entry in walk(input, |entry| !entry.file_type().is_dir() || !is_out(entry.path())) {
+        let path = entry?.into_path();
         let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
         let picture = matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
             && (!of_set || path.to_string_lossy().ends_with(".mixture.png"));
@@ -161,4 +151,12 @@ fn pictures(input: &Path, out: &Path) -> Result<Vec<(PathBuf, String)>, Error> {
         return Err(Error::input_at(input, "holds no PNG or JPEG"));
     }
     Ok(found)
+}
+
+/// Whether a folder is a built data set or a split of one: what is to be taken apart there is the mixtures.
+fn is_of_data_set(folder: &Path) -> bool {
+    // Of `.` no parent is known.
+    let Ok(real) = folder.canonicalize() else { return false };
+    let split = real.file_name().and_then(|name| name.to_str()).is_some_and(|name| parse_split(name).is_ok());
+    DataSet::is_at(&real) || split && real.parent().is_some_and(DataSet::is_at)
 }

@@ -28,7 +28,7 @@ pub(crate) use gradients::gradients;
 pub(crate) use scenes::{best_and_worst, rows};
 pub(crate) use scores::table;
 
-use crate::{Error, data::check_place, eval::parse_split, metrics::Profile};
+use crate::{Error, eval::parse_split, metrics::Profile};
 use run::Fitted;
 
 /// What to show and where.
@@ -94,6 +94,19 @@ pub(crate) fn report(args: &ReportArgs) -> Result<(), Error> {
     sections.extend(comparison);
     manifests::say!("{}", write(&args.out, &sections)?);
     Ok(())
+}
+
+/// Sees to it that a file can be written later, before hours of scoring are done for it.
+///
+/// # Errors
+/// A folder that is not there.
+pub(crate) fn check_place(file: &Path) -> Result<(), Error> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(Error::input_at(file, format!("there is no folder {} to write it to", folder.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes a page whole or not at all; gives a line about it.

@@ -175,6 +175,7 @@ fn trees_as_people_keep_them_are_scored() {
     std::fs::create_dir_all(path("data/other")).unwrap();
     std::os::unix::fs::symlink(path("real"), path("data/linked")).unwrap();
     std::os::unix::fs::symlink(path("data"), path("data/loop")).unwrap();
+    std::os::unix::fs::symlink("nowhere", path("data/gone")).unwrap();
     for note in ["real/scene/I/._a.png", "data/other/z.png", "data/other/z.jpg"] {
         std::fs::write(path(note), "no picture").unwrap();
     }

@@ -218,7 +218,7 @@ fn sigterm_saves_and_exits_with_0() {
 fn a_stop_ends_a_validation_which_is_done_when_the_run_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    data_set(&folder.path().join("data"), 8, 600, 0);
+    data_set(&folder.path().join("data"), 8, 2500, 0);
     let run = run_file(folder.path(), 1).display().to_string();
     let more = ["--set", "schedule.ema=0.9", "--set", "schedule.validate_every=2"];
     let fit = |out: &str| command(&[&["fit", &run, "--out", &path(out)], &more[..]].concat());
@@ -236,6 +236,14 @@ fn a_stop_ends_a_validation_which_is_done_when_the_run_goes_on() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("stopped after step 2, everything saved"));
     assert!(records(&out).iter().all(|r| r.validation.is_none()) && last(&out).is_file());
     assert!(train::checkpoint::Checkpoint::read(&last(&out)).unwrap().header.validation_due);
+    // There is something to look at, if no score.
+    let page = train(&["report", &path("stopped"), "--out", &path("page.html")]);
+    assert!(page.status.success(), "{:?}", failure(&page));
+    // A kill right after the validation that was due leaves its record, but not what says that it is done.
+    let log = std::fs::read_to_string(folder.path().join("whole").join(METRICS_FILE)).unwrap();
+    let early = log.lines().find(|line| line.contains("\"step\":2,") && line.contains("\"validation\":{")).unwrap();
+    let so_far = std::fs::read_to_string(out.join(METRICS_FILE)).unwrap();
+    std::fs::write(out.join(METRICS_FILE), so_far + early + "\n").unwrap();
 
     let output = fit("stopped").output().unwrap();
     assert!(output.status.success(), "{:?}", failure(&output));

@@ -179,6 +179,9 @@ fn what_is_no_whole_picture_of_the_folder_is_left_alone() {
     }
     std::os::unix::fs::symlink(path("elsewhere"), path("in/linked")).unwrap();
     std::os::unix::fs::symlink(path("in"), path("elsewhere/loop")).unwrap();
+    for nowhere in ["in/.#lock", "in/gone.png"] {
+        std::os::unix::fs::symlink("nowhere", path(nowhere)).unwrap();
+    }
     let jpeg = std::fs::read(path("elsewhere/b.jpg")).unwrap();
     std::fs::write(path("in/half.jpg"), &jpeg[..jpeg.len() / 2]).unwrap();
     let done = train(&["predict", &net, &path("in"), "--out", &path("out")]);
@@ -194,6 +197,10 @@ fn what_is_no_whole_picture_of_the_folder_is_left_alone() {
     data_set(&folder.path().join("data"), 2, 0, 2);
     let done = train(&["predict", &net, &path("data/test"), "--out", &path("of_set")]);
     assert!(String::from_utf8(done.stdout).unwrap().contains("2 pictures"));
+    // Somebody's own folder below a data set is no split of it.
+    std::fs::create_dir(path("data/mine")).unwrap();
+    picture(40, 33).save(path("data/mine/a.png")).unwrap();
+    assert!(train(&["predict", &net, &path("data/mine"), "--out", &path("mine")]).status.success());
 }
 
 #[test]

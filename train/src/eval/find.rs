@@ -7,12 +7,11 @@ use std::{
 
 use image::RgbImage;
 use manifests::dataset::Split;
-use walkdir::WalkDir;
 
 use super::aperture;
 use crate::{
     Error,
-    data::{DataSet, is_hidden, read_rgb},
+    data::{DataSet, is_hidden, read_rgb, walk},
     metrics::{Profile, Region},
 };
 
@@ -104,14 +103,8 @@ pub fn find(root: &Path, split: Split) -> Result<Vec<Triplet>, Error> {
         return Err(Error::input_at(root, "there is no such folder"));
     }
     let mut found = Vec::new();
-    let visible = |entry: &walkdir::DirEntry| entry.depth() == 0 || !is_hidden(entry.path());
-    for entry in WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // A loop of links leads back to folders that are searched anyway.
-            Err(e) if e.loop_ancestor().is_some() => continue,
-            Err(e) => return Err(Error::input_at(root, format!("cannot read the folder: {e}"))),
-        };
+    for entry in walk(root, |_| true) {
+        let entry = entry?;
         if !entry.file_type().is_dir() {
             continue;
         }

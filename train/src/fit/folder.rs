@@ -161,14 +161,18 @@ impl RunFolder {
         };
         let metrics = self.root.join(METRICS_FILE);
         let rows: Vec<Record> = manifests::read_log(&metrics)?.rows;
-        let kept = rows.iter().take_while(|r| header.is_some() && r.step <= trainer.step).count();
+        // A validation that is due has no record yet: one that is there was followed by a kill before it was saved.
+        let due = header.as_ref().is_some_and(|header| header.validation_due);
+        let is_kept = |r: &Record| r.step < trainer.step || r.step == trainer.step && !(due && r.validation.is_some());
+        let kept = rows.iter().take_while(|r| header.is_some() && is_kept(r)).count();
         if kept < rows.len() {
             let lines: Result<String, _> = rows[..kept].iter().map(|r| Ok(serde_json::to_string(r)? + "\n")).collect();
             let lines = lines.map_err(|e: serde_json::Error| Error::Failed(e.to_string()))?;
             manifests::write_atomic(&metrics, lines.as_bytes())?;
         }
         self.metrics = Some(LogWriter::open(&metrics)?);
-        self.events = Some(Events::create(self.root.join(EVENTS_FILE), &rows[..kept], &self.samples(trainer.step)?)?);
+        let pictures = self.samples(trainer.step.saturating_sub(u64::from(due)))?;
+        self.events = Some(Events::create(self.root.join(EVENTS_FILE), &rows[..kept], &pictures)?);
         Ok(header)
     }
 

@@ -1,4 +1,5 @@
-//! A request to stop: the first Ctrl-C or SIGTERM is heeded between two steps, a second one ends at once.
+//! A request to stop: the first Ctrl-C or SIGTERM is heeded between two steps, or two pictures of a validation; a second one ends
+//! at once.
 
 use std::sync::{
     Arc,

@@ -19,7 +19,8 @@ use super::{
     scores::table,
 };
 use crate::{
-    Error, checkpoint,
+    Error,
+    checkpoint::{self, BEST, CHECKPOINTS},
     data::Sources,
     eval::{How, Known, Scored},
     fit::folder::ENVIRONMENT_FILE,
@@ -55,7 +56,7 @@ impl Fitted {
     pub(super) fn open(folder: &Path, data: Option<(&Path, Split)>, profile: Profile) -> Result<Self, Error> {
         let run: Run = manifests::read_yaml(&folder.join(RUN_FILE))?;
         let records: Vec<Record> = manifests::read_log(&folder.join(METRICS_FILE))?.rows;
-        let best = checkpoint::named(folder)?;
+        let best = folder.join(CHECKPOINTS).join(BEST);
         let best = if best.is_file() { Some(Best::of(&run, &best, data, profile)?) } else { None };
         Ok(Self { folder: folder.to_path_buf(), run, records, best })
     }

@@ -1,7 +1,7 @@
 //! Safetensors, written one tensor after another: a checkpoint takes no memory beside the network's.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{BufWriter, Error as IoError, Write},
     path::Path,
 };
@@ -28,8 +28,9 @@ pub(crate) fn write(
     let failed = |e: &dyn std::fmt::Display| Error::Failed(format!("{}: cannot encode: {e}", path.display()));
     // Larger numbers first, so that each lies at a multiple of its size, as the format's own writer has them; then by name.
     tensors.sort_by(|(a, s), (b, t)| kind(t).cmp(&kind(s)).then_with(|| a.cmp(b)));
-    if let Some(twice) = tensors.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(failed(&format!("there are two tensors {}", twice[0].0)));
+    let mut names = HashSet::new();
+    if let Some((twice, _)) = tensors.iter().find(|(name, _)| !names.insert(name)) {
+        return Err(failed(&format!("there are two tensors {twice}")));
     }
     let mut end = 0;
     let place = |(name, tensor): &(String, Tensor)| {
@@ -114,7 +115,7 @@ mod tests {
         let start = bytes.len() - raw("b.long").len() - raw("a.turned").len();
         assert!(start.is_multiple_of(8), "{start}");
 
-        let twice = [tensors[0].clone(), tensors[0].clone()].to_vec();
+        let twice = vec![tensors[0].clone(), (tensors[0].0.clone(), tensors[3].1.clone())];
         assert!(write(&path, twice, HashMap::new()).is_err());
         assert_eq!(std::fs::read(&path).map_err(Error::io(&path, "read"))?, bytes, "the file that was there stays");
         Ok(())

@@ -9,7 +9,6 @@ use std::{
 };
 
 use capture::rehearsal::{Action, Body, Fault, Faults, Operation, Operator, Options, Pace};
-use manifests::session::{SHOTS_FILE, Shot};
 use support::{Bench, ending, text};
 
 /// Four shots that need nobody's hands at the set.
@@ -38,17 +37,6 @@ fn press(hands: &Operator, ahead: f64) {
     hands.set_clock_ahead(0.0);
 }
 
-/// Takes the last shot's line and file from the session, as if the program had died before it had them.
-fn forget_last(bench: &Bench) -> Shot {
-    let last = bench.shots().pop().unwrap();
-    let log = bench.session().join(SHOTS_FILE);
-    let lines = std::fs::read_to_string(&log).unwrap();
-    let kept: String = lines.lines().take(FEW - 1).map(|l| format!("{l}\n")).collect();
-    std::fs::write(&log, kept).unwrap();
-    std::fs::remove_file(last.files[0].path.under(&bench.session())).unwrap();
-    last
-}
-
 /// Runs the session in a time zone, and answers what it said.
 fn run(bench: &Bench, zone: &str) -> String {
     let output = bench.command().env("TZ", zone).output().unwrap();
@@ -63,7 +51,7 @@ fn a_photograph_of_another_day_is_not_the_shot_that_is_in_doubt() {
     let bench = Bench::on(STILL, &camera);
     run(&bench, "UTC");
     // The shutter did not open for the last shot, and on the card lies a photograph with the same settings of two days ago.
-    let last = forget_last(&bench);
+    let last = bench.forget_last();
     assert!(hands.delete_from_card(last.files[0].camera_name.rsplit('/').next().unwrap()));
     press(&hands, -2.0 * DAY);
     let releases = hands.releases();
@@ -75,7 +63,7 @@ fn a_photograph_of_another_day_is_not_the_shot_that_is_in_doubt() {
     assert!(bench.unplanned().is_empty(), "{:?}", bench.unplanned());
     // It stays on the card, and no later run looks at it again.
     assert_eq!(hands.card_shots(), FEW + 1);
-    forget_last(&bench);
+    bench.forget_last();
     let said = run(&bench, "UTC");
     assert!(said.contains("\"rescued\":1") && !said.contains("from before this session"), "{said}");
     bench.assert_complete(FEW);
@@ -93,7 +81,7 @@ fn a_shot_is_found_by_whatever_its_bodys_clock_showed() {
         // With the clock as it was, set right in between as the program advised, and from an earlier version's journal.
         for (ahead, earlier) in [(2.0 * DAY + 1234.0, false), (0.0, false), (2.0 * DAY + 1234.0, true)] {
             hands.set_clock_ahead(ahead);
-            let last = forget_last(&bench);
+            let last = bench.forget_last();
             if earlier {
                 let log = bench.session().join("intents.jsonl");
                 let lines = std::fs::read_to_string(&log).unwrap();

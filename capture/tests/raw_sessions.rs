@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use manifests::session::{SHOTS_FILE, Shot};
+use manifests::session::Shot;
 use support::{Bench, capture, text};
 
 /// Six shots in a quality, to card or memory.
@@ -131,11 +131,7 @@ fn half_a_photograph_on_the_card_is_none() {
     let bench = Bench::new(&plan("nef-jpeg-fine", "card"));
     assert_eq!(bench.run().status.code(), Some(0));
     // As if body and program had lost power between the two files of the last release.
-    let last = bench.shots().pop().unwrap();
-    lose_last_line(&bench);
-    for file in &last.files {
-        std::fs::remove_file(file.path.under(&bench.session())).unwrap();
-    }
+    let last = bench.forget_last();
     std::fs::remove_file(bench.session().join(format!(".rehearsal-card{}", jpeg_on_card(&last)))).unwrap();
     let output = bench.run();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -149,11 +145,7 @@ fn a_photograph_with_a_damaged_half_leaves_nothing_behind() {
     let bench = Bench::new(&plan("nef-jpeg-fine", "card"));
     assert_eq!(bench.run().status.code(), Some(0));
     // The last shot is in doubt again, and of its files on the card the JPEG is whole and the NEF is not.
-    let last = bench.shots().pop().unwrap();
-    lose_last_line(&bench);
-    for file in &last.files {
-        std::fs::remove_file(file.path.under(&bench.session())).unwrap();
-    }
+    let last = bench.forget_last();
     let jpeg = bench.session().join(format!(".rehearsal-card{}", jpeg_on_card(&last)));
     let raw = std::fs::read(jpeg.with_extension("NEF")).unwrap();
     std::fs::write(jpeg.with_extension("NEF"), &raw[..raw.len() / 2]).unwrap();
@@ -166,14 +158,6 @@ fn a_photograph_with_a_damaged_half_leaves_nothing_behind() {
     assert_eq!((&again.key, &again.files[0].path), (&last.key, &last.files[0].path));
     let folder = last.files[0].path.under(&bench.session()).parent().unwrap().to_path_buf();
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2 * SHOTS);
-}
-
-/// Takes the last line from the log of shots, as if the program had died before it was written.
-fn lose_last_line(bench: &Bench) {
-    let log = bench.session().join(SHOTS_FILE);
-    let lines = std::fs::read_to_string(&log).unwrap();
-    let kept: String = lines.lines().take(SHOTS - 1).map(|l| format!("{l}\n")).collect();
-    std::fs::write(&log, kept).unwrap();
 }
 
 /// Path of a shot's JPEG below the card's root.

@@ -12,7 +12,6 @@ use std::{
 };
 
 use capture::rehearsal::{Action, Body, Fault, Faults, Operation, Operator, Options, Pace};
-use manifests::session::SHOTS_FILE;
 use support::{Bench, ending};
 
 /// Eight shots that need nobody's hands at the set.
@@ -91,11 +90,7 @@ fn a_shot_whose_photograph_cannot_be_read_is_taken_again_and_that_is_told() {
     let (camera, folder) = body(root.path(), Vec::new());
     let bench = Bench::on(STILL, &camera);
     assert_eq!(bench.run().status.code(), Some(0));
-    let last = bench.shots().pop().unwrap();
-    let log = bench.session().join(SHOTS_FILE);
-    let lines = fs::read_to_string(&log).unwrap();
-    fs::write(&log, lines.lines().take(FEW - 1).map(|l| format!("{l}\n")).collect::<String>()).unwrap();
-    fs::remove_file(last.files[0].path.under(&bench.session())).unwrap();
+    let last = bench.forget_last();
     let name = last.files[0].camera_name.rsplit('/').next().unwrap();
     spoil(&folder.join(name));
     let (code, said) = ending(&bench.run());

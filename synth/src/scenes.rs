@@ -84,14 +84,15 @@ impl Joined {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
     use crate::pixels::Rgb8;
     use manifests::{Digest, Size, dataset::Split};
 
-    fn image(scene: &str, bytes: &str) -> SourceImage {
+    /// A photograph of a scene, whose file holds `bytes`.
+    pub(crate) fn image(scene: &str, bytes: &str) -> SourceImage {
         SourceImage {
             source: 0,
             path: format!("{scene}.jpg"),

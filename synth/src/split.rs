@@ -123,25 +123,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use manifests::{Digest, Size, Unit};
+    use crate::scenes::tests::image;
+    use manifests::Unit;
     use proptest::prelude::*;
 
     fn splits(train: f64, validation: f64, test: f64) -> Splits {
         let unit = |v| Unit::new(v).unwrap();
         Splits { train: unit(train), validation: unit(validation), test: unit(test) }
-    }
-    fn image(scene: &str, bytes: &str) -> SourceImage {
-        SourceImage {
-            source: 0,
-            path: format!("{scene}.jpg"),
-            blake3: Digest::of(bytes.as_bytes()),
-            bytes: 1,
-            size: Size { height: 1, width: 1 },
-            scene: scene.into(),
-            split: Split::Train,
-            licence: String::new(),
-            credit: None,
-        }
     }
     fn images(layer: &str, n: usize) -> Vec<SourceImage> {
         (0..n).map(|i| image(&format!("{layer}{i}"), &format!("{layer}{i}"))).collect()

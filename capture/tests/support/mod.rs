@@ -79,6 +79,19 @@ impl Bench {
         read_log(&self.session().join(SHOTS_FILE)).unwrap().rows
     }
 
+    /// Takes the last shot's line and files from the session, as if the program had died before it had them.
+    pub(crate) fn forget_last(&self) -> Shot {
+        let log = self.session().join(SHOTS_FILE);
+        let lines = std::fs::read_to_string(&log).unwrap();
+        let (kept, _) = lines.trim_end().rsplit_once('\n').unwrap();
+        let last = self.shots().pop().unwrap();
+        std::fs::write(&log, format!("{kept}\n")).unwrap();
+        for file in &last.files {
+            std::fs::remove_file(file.path.under(&self.session())).unwrap();
+        }
+        last
+    }
+
     pub(crate) fn unplanned(&self) -> Vec<Unplanned> {
         read_log(&self.session().join(UNPLANNED_FILE)).unwrap().rows
     }

@@ -139,9 +139,7 @@ impl Job<'_> {
             self.reflections.canonicalize().unwrap().display()
         );
         std::fs::write(&recipe, text).unwrap();
-        // A virtual machine gives free memory back to its host within seconds, and asking for it again takes three times as
-        // long as writing to it: nothing that a build does, so what it will fill has been there a moment ago.
-        drop(std::hint::black_box(vec![1u8; self.count * BYTES_A_SAMPLE]));
+        self.ready_memory();
         let mut command = Command::new(env!("CARGO_BIN_EXE_synth"));
         command.arg("build").arg(&recipe).arg("--out").arg(&out).arg("--cache").arg(self.home.join("cache"));
         Took::of(libc::RUSAGE_CHILDREN, || {
@@ -150,13 +148,21 @@ impl Job<'_> {
         })
     }
 
+    /// Touches as much memory as a data set takes and gives it back, before each program alike.
+    ///
+    /// A virtual machine may hand free memory back to its host within seconds, and asking for it again takes several times
+    /// as long as writing to it: that is the machine's time, no program's.
+    fn ready_memory(&self) {
+        drop(std::hint::black_box(vec![1u8; self.count * BYTES_A_SAMPLE]));
+    }
+
     /// Encodes the pictures of the last build on every core.
     fn floor(&self) -> Took {
         let files = walkdir::WalkDir::new(self.out()).into_iter().map(|e| e.unwrap().into_path());
         let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "png")).collect();
         assert_eq!(files.len(), 3 * self.count);
         let mut took = Took { clock: 0.0, processors: 0.0 };
-        // Some at a time: all of them decoded would push out what builds use.
+        // Some at a time: decoded, those of a large build are gigabytes.
         for files in files.chunks(3 * 256) {
             let decoded = files.iter().map(|path| image::open(path).unwrap().into_rgb8());
             let pictures: Vec<synth::Rgb8> = decoded
@@ -173,6 +179,7 @@ impl Job<'_> {
     fn peer(&self, command: &str) -> f64 {
         let out =
             self.home.join(format!("{}-peer-{}", self.backgrounds.file_name().unwrap().display(), self.builds.get()));
+        self.ready_memory();
         let mut words = command.split_whitespace();
         let output = Command::new(words.next().unwrap())
             .args(words)

@@ -8,7 +8,7 @@
 //!
 //! Two sets of made photographs: reflections of 24 megapixels with backgrounds of 500 x 375, and small ones for both.
 //! `BENCH_BACKGROUNDS` and `BENCH_REFLECTIONS` name folders of your own to use instead, `BENCH_COUNT` another number of
-//! samples, `BENCH_TURNS` of turns, `BENCH_DIR` a folder to work in. The peer is called with `--backgrounds DIR
+//! samples (a few hundred show starting more than mixing), `BENCH_TURNS` of turns, `BENCH_DIR` a folder to work in. The peer is called with `--backgrounds DIR
 //! --reflections DIR --out DIR --count N` and prints a line of JSON with `samples_per_s`. All take turns, so that
 //! whatever else the machine does touches all of them; what is printed are medians. Beside the time on the clock stands
 //! the processors' (user and system), which a busy machine stretches less.
@@ -29,7 +29,7 @@ fn main() {
     synth::memory::keep_buffers();
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let number = |name: &str, default: usize| variable(name).map_or(default, |v| v.parse().unwrap());
-    let (count, turns) = (number("BENCH_COUNT", 500), number("BENCH_TURNS", 3));
+    let (count, turns) = (number("BENCH_COUNT", 2500), number("BENCH_TURNS", 3));
     let peer = variable("BENCH_PEER");
     let home = variable("BENCH_DIR").map_or_else(tempfile::tempdir, tempfile::tempdir_in).unwrap();
     let home = home.path();

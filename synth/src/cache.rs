@@ -1,7 +1,10 @@
 //! Photographs reduced before, kept between builds by the hash of their file.
 //!
 //! A file of the cache is named by the photograph's hash and by what the recipe makes of it, and carries a hash of its
-//! own: one that was torn or changed counts as not there. Several builds may share a cache at the same time.
+//! own: one that was torn or changed counts as not there. Beside them it remembers whose hash is known. Several builds may
+//! share a cache at the same time.
+
+mod known;
 
 use std::{
     fs::File,
@@ -82,19 +85,23 @@ impl Cache {
             body.extend(size(picture.size()));
             body.extend(&picture.data);
         }
-        let folder = place.parent().unwrap_or(&self.folder);
-        (|| {
-            std::fs::create_dir_all(folder)?;
-            let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-            file.write_all(&Digest::of(&body).0)?;
-            file.write_all(&body)?;
-            // For everybody who shares the folder.
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            // Not synced: what a crash tears has another hash.
-            file.persist(&place).map(drop).map_err(|e| e.error)
-        })()
-        .map_err(Error::io(&place, "write"))
+        put(&place, &[&Digest::of(&body).0, &body])
     }
+}
+
+/// Writes a file of a cache.
+fn put(place: &Path, parts: &[&[u8]]) -> Result<(), Error> {
+    let folder = place.parent().unwrap_or(place);
+    (|| {
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
+        parts.iter().try_for_each(|part| file.write_all(part))?;
+        // For everybody who shares the folder.
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        // Not synced: what a crash tears has another hash.
+        file.persist(place).map(drop).map_err(|e| e.error)
+    })()
+    .map_err(Error::io(place, "write"))
 }
 
 fn take_size(bytes: &mut &[u8]) -> Option<Size> {

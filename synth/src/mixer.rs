@@ -50,8 +50,8 @@ impl Mixer {
         Self::open_with(recipe_file, None, &Progress::silent())
     }
 
-    /// As [`Mixer::open`]; photographs that are in the folder `cache` are not decoded again, and those that are decoded are
-    /// added to it.
+    /// As [`Mixer::open`]; photographs that are in the folder `cache` are not decoded again, nor read while their files stay
+    /// as the file system had them, and those that are decoded are added to it.
     ///
     /// # Errors
     /// As [`Mixer::open`].

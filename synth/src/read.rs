@@ -1,6 +1,9 @@
 //! Reads photographs: decoded once, reduced to the sizes of samples, kept in the store.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::SystemTime,
+};
 
 use manifests::{
     Digest, Size,
@@ -19,7 +22,7 @@ use crate::{
     progress::Progress,
     reduce::{cover, oriented, resize},
     scenes,
-    source::Listed,
+    source::{At, Listed},
     store::{Kept, Store},
 };
 
@@ -69,27 +72,17 @@ impl Reader<'_> {
         Ok((read, unusable))
     }
 
-    /// Reads one: its file, and what the cache has of it, into memory that was there before.
-    fn read(&self, listed: Listed, [bytes, cached]: &mut [Vec<u8>; 2]) -> Result<Result<Read, String>, Error> {
+    /// Reads one.
+    fn read(&self, listed: Listed, memory: &mut [Vec<u8>; 2]) -> Result<Result<Read, String>, Error> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        let name = listed.at.to_string();
-        let reduced = listed.at.read_into(bytes).map_err(|e| format!("cannot be read ({e})")).and_then(|()| {
-            let digest = Digest::of(bytes);
-            let kept = self.cache.and_then(|cache| cache.get(&digest, cached));
-            let new = kept.is_none();
-            let levels = kept.map_or_else(|| reduce(bytes, self.recipe, self.model), Ok)?;
-            Ok((digest, bytes.len() as u64, levels, new))
-        });
+        let reduced = self.reduced(&listed.at, memory)?;
         self.progress.step(1);
-        let (blake3, bytes, levels, new) = match reduced {
-            Ok(parts) => parts,
-            Err(clause) => return Ok(Err(format!("{name}: {clause}"))),
+        let Reduced { blake3, bytes, levels } = match reduced {
+            Ok(reduced) => reduced,
+            Err(clause) => return Ok(Err(format!("{}: {clause}", listed.at))),
         };
-        if let Some(cache) = self.cache.filter(|_| new) {
-            cache.keep(&blake3, &levels)?;
-        }
         let Levels { size, pictures, print } = levels;
         let enlarged = pictures.iter().any(|l| l.height > size.height as usize || l.width > size.width as usize);
         let kept = pictures.into_iter().map(|l| self.store.keep(l)).collect::<Result<_, _>>()?;
@@ -106,6 +99,48 @@ impl Reader<'_> {
         };
         Ok(Ok(Read { image, kept, enlarged, print }))
     }
+
+    /// A photograph's reduced pictures: what the cache has of it, or of its file, which is read into memory that was there
+    /// before.
+    fn reduced(&self, at: &At, [bytes, cached]: &mut [Vec<u8>; 2]) -> Result<Result<Reduced, String>, Error> {
+        let (now, stamp) = (SystemTime::now(), at.stamp());
+        if let (Some(cache), Some(stamp)) = (self.cache, &stamp)
+            && let Some(blake3) = cache.known(at, stamp)
+            && let Some(levels) = cache.get(&blake3, cached)
+        {
+            return Ok(Ok(Reduced { blake3, bytes: at.length(stamp), levels }));
+        }
+        if let Err(e) = at.read_into(bytes) {
+            return Ok(Err(format!("cannot be read ({e})")));
+        }
+        let blake3 = Digest::of(bytes);
+        let levels = match self.cache.and_then(|cache| cache.get(&blake3, cached)) {
+            Some(levels) => levels,
+            None => match reduce(bytes, self.recipe, self.model) {
+                Ok(levels) => {
+                    self.cache.map_or(Ok(()), |cache| cache.keep(&blake3, &levels))?;
+                    levels
+                }
+                Err(clause) => return Ok(Err(clause)),
+            },
+        };
+        // Only what was read of a file that nobody was at.
+        if let (Some(cache), Some(stamp)) = (self.cache, &stamp)
+            && stamp.settled(now)
+            && at.stamp().as_ref() == Some(stamp)
+        {
+            cache.remember(at, stamp, &blake3)?;
+        }
+        Ok(Ok(Reduced { blake3, bytes: bytes.len() as u64, levels }))
+    }
+}
+
+/// What reading a photograph comes to.
+struct Reduced {
+    blake3: Digest,
+    /// Of its file.
+    bytes: u64,
+    levels: Levels,
 }
 
 /// From a photograph's bytes its size and a picture for each of the recipe's sizes, in its own orientation: whole, or
@@ -131,4 +166,54 @@ pub(crate) fn reduce(bytes: &[u8], recipe: &Recipe, model: &Model) -> Result<Lev
     let pictures: Vec<Rgb8> = recipe.sizes().iter().map(level).collect::<Result<_, _>>()?;
     let print = pictures.first().map_or(Ok(None), Fingerprint::of)?;
     Ok(Levels { size, pictures, print })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_the_cache_knows_is_not_read_and_what_has_just_changed_is_not_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "version: 1\nname: a\nseed: 1\ncount: 1\nsizes: [4x4]\nsources: {backgrounds: [{folder: a, licence: b}], \
+                    reflections: [{folder: a, licence: b}]}";
+        let recipe: Recipe = manifests::io::parse_yaml(text, folder.path()).unwrap();
+        let model = Model::of(&recipe);
+        let cache = Cache::open(&folder.path().join("cache"), &recipe, &model).unwrap();
+        let (store, progress, stop) =
+            (Store::create(folder.path()).unwrap(), Progress::silent(), AtomicBool::new(false));
+        let reader = Reader {
+            recipe: &recipe,
+            model: &model,
+            store: &store,
+            cache: Some(&cache),
+            progress: &progress,
+            stop: &stop,
+        };
+        let write = |name: &str, grey: u8| {
+            let place = folder.path().join(name);
+            image::RgbImage::from_pixel(8, 8, image::Rgb([grey; 3])).save(&place).unwrap();
+            let hash = Digest::of_file(&place).unwrap();
+            (At::file(place), hash)
+        };
+        let read = |at: &At| reader.reduced(at, &mut Default::default()).unwrap().unwrap();
+        let [(dark, dark_hash), (light, light_hash)] = [write("dark.png", 30), write("light.png", 220)];
+        assert_eq!((read(&dark).blake3, read(&light).blake3), (dark_hash, light_hash));
+        assert_eq!(cache.known(&dark, &dark.stamp().unwrap()), None, "it was written a moment ago");
+
+        // Told wrongly, so that reading would show.
+        cache.remember(&dark, &dark.stamp().unwrap(), &light_hash).unwrap();
+        let known = read(&dark);
+        assert_eq!((known.blake3, known.bytes), (light_hash, dark.stamp().unwrap().length));
+        assert_eq!(known.levels, read(&light).levels);
+
+        std::thread::sleep(Duration::from_millis(3100));
+        read(&light);
+        assert_eq!(cache.known(&light, &light.stamp().unwrap()), Some(light_hash));
+        let (dark, anew) = write("dark.png", 31);
+        assert_eq!(read(&dark).blake3, anew);
+    }
 }

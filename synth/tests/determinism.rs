@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::{os::unix::process::ExitStatusExt, path::Path, time::Duration};
+use std::{collections::BTreeMap, os::unix::process::ExitStatusExt, path::Path, time::Duration};
 
 use manifests::dataset::Split;
 use support::{Bench, SMALL, done, hash_of_pictures, told, tree};
@@ -179,7 +179,9 @@ fn a_cache_changes_no_byte_and_saves_the_reading() {
     let bench = Bench::new(20, SMALL);
     done(bench.build("plain", &[]));
     done(bench.build("first", &["--cache", "cache"]));
-    let kept = tree(&bench.path("cache"));
+    // Which photographs are known to be as they were depends on the time since they were written.
+    let reduced = || tree(&bench.path("cache")).into_iter().filter(|(name, _)| !name.starts_with("known/"));
+    let kept: BTreeMap<String, Vec<u8>> = reduced().collect();
     assert!(!kept.is_empty());
     // What is taken from the cache is used: a photograph that was changed there shows in no sample, since its hash differs.
     let (name, bytes) = kept.iter().next().unwrap();
@@ -187,7 +189,7 @@ fn a_cache_changes_no_byte_and_saves_the_reading() {
     done(bench.build("second", &["--cache", "cache"]));
     assert_eq!(tree(&bench.path("plain")), tree(&bench.path("first")));
     assert_eq!(tree(&bench.path("plain")), tree(&bench.path("second")));
-    assert_eq!(kept, tree(&bench.path("cache")), "the torn one was made again");
+    assert_eq!(kept, reduced().collect(), "the torn one was made again");
 }
 
 #[test]

@@ -3,16 +3,16 @@
 use std::{
     collections::HashMap,
     fmt,
-    fs::File,
+    fs::{File, Metadata},
     io::Read,
-    os::unix::fs::FileExt,
+    os::unix::{ffi::OsStrExt, fs::FileExt},
     path::{Path, PathBuf},
     sync::Mutex,
 };
 
 use manifests::recipe::Source;
 
-use super::tar;
+use super::{Stamp, tar};
 use crate::{error::Error, recipe::place};
 
 /// Bytes of a photograph at most: 256 million pixels of 8 bytes, which is what is decoded.
@@ -35,7 +35,7 @@ pub(super) struct Member {
 }
 
 impl At {
-    pub(super) fn file(file: PathBuf) -> Self {
+    pub(crate) fn file(file: PathBuf) -> Self {
         Self { file, member: None }
     }
 
@@ -76,6 +76,27 @@ impl At {
         }
         bytes.resize(member.length as usize, 0);
         file.read_exact_at(bytes, member.offset)
+    }
+}
+
+impl At {
+    /// What the file system says of the file, or of the archive.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        std::fs::metadata(&self.file).ok().filter(Metadata::is_file).as_ref().map(Stamp::of)
+    }
+
+    /// Length of a photograph whose file has this stamp.
+    pub(crate) fn length(&self, stamp: &Stamp) -> u64 {
+        self.member.as_ref().map_or(stamp.length, |member| member.length)
+    }
+
+    /// Tells this place from every other on this machine.
+    pub(crate) fn key(&self) -> Option<Vec<u8>> {
+        let mut key = std::path::absolute(&self.file).ok()?.as_os_str().as_bytes().to_vec();
+        if let Some(Member { offset, length, .. }) = self.member {
+            key.extend([[0; 8], offset.to_le_bytes(), length.to_le_bytes()].as_flattened());
+        }
+        Some(key)
     }
 }
 

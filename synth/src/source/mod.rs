@@ -3,6 +3,7 @@
 mod at;
 mod folder;
 mod list;
+mod stamp;
 mod tar;
 
 use std::{collections::HashSet, path::Path};
@@ -16,6 +17,7 @@ use manifests::{
 
 pub(crate) use at::{At, Finder};
 pub(crate) use folder::Glob;
+pub(crate) use stamp::Stamp;
 
 use crate::{
     decode::{RAW_SUFFIXES, SUFFIXES},

@@ -27,7 +27,7 @@ pub(crate) mod state;
 mod upload;
 
 #[cfg(feature = "cuda")]
-pub(crate) use convolve::{add_bias, bias_gradient, convolve};
+pub(crate) use convolve::{add_bias, convolve};
 #[cfg(feature = "cuda")]
 pub(crate) use element::{Element, input, instead, stored, with_element};
 #[cfg(feature = "cuda")]

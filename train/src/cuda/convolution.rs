@@ -113,11 +113,17 @@ pub(crate) fn ranked(pass: Pass, measured: &[Measured], most: usize) -> Vec<Meas
     all
 }
 
-/// Whether a status of cuDNN says that it does not do what it was asked, and has done nothing: 2000 and above for parameters
-/// that it does not take (among them a workspace too small for an algorithm's variant), 3000 and above for what it does not
-/// support. Since cuDNN 9 the digits after the first name the reason.
+/// Whether a status of cuDNN says that an algorithm does not do what it was asked, so that another may: 2000 and above for
+/// parameters that it does not take (among them a workspace too small for an algorithm's variant), 3000 and above for what it
+/// does not support, 4000 and above for what failed within it (among them a kernel that cannot be compiled, or memory that is
+/// not there). Since cuDNN 9 the digits after the first name the reason. Kernels that fail while they run are 5000.
 pub(crate) fn is_refusal(status: u32) -> bool {
-    (2000..4000).contains(&status)
+    (2000..5000).contains(&status)
+}
+
+/// Whether a refusal may be gone the next time, as a lack of memory.
+pub(crate) fn is_passing(refusal: u32) -> bool {
+    refusal >= 4000
 }
 
 #[cfg(test)]
@@ -198,7 +204,8 @@ mod tests {
 
     #[test]
     fn refusals_have_many_numbers() {
-        assert!([2000, 2003, 3000, 3001, 3013].into_iter().all(is_refusal));
-        assert!(![0, 1001, 4000, 5000].into_iter().any(is_refusal));
+        assert!([2000, 2003, 3000, 3001, 3013, 4001, 4004].into_iter().all(is_refusal));
+        assert!(![0, 1001, 5000].into_iter().any(is_refusal));
+        assert!(is_passing(4004) && ![0, 2003, 3000].into_iter().any(is_passing));
     }
 }

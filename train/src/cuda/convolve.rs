@@ -1,6 +1,5 @@
 //! Convolutions on tensors.
 
-use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::{DevicePtr, DevicePtrMut};
 use candle_core::{CudaStorage, DType, Layout, Result, Shape};
 
@@ -103,23 +102,4 @@ pub(crate) fn add_bias<T: Element>(
         })?;
     }
     Ok((y, shape))
-}
-
-/// The sum of each channel of an image over samples and pixels.
-///
-/// # Errors
-/// What cuDNN answers.
-pub(crate) fn bias_gradient<T: Element>(format: Format, g: Stored<'_>) -> Result<(CudaStorage, Shape)> {
-    let (device, extents): (&CudaDevice, _) = (&g.0.device, format.of_shape(g.1.shape())?);
-    let mut out = device.alloc_zeros::<T>(extents[1])?;
-    if g.1.shape().elem_count() > 0 {
-        let (state, stream) = (state::of(device)?, device.cuda_stream());
-        let g = input::<T>(g.0, g.1)?;
-        let ((g, _a), (to, _b)) = (g.device_ptr(&stream), out.device_ptr_mut(&stream));
-        // SAFETY: as above.
-        state.convolutions(|convolutions| unsafe {
-            convolutions.bias_gradient(math::<T>(&state), (format, extents), g, to)
-        })?;
-    }
-    Ok(stored(out, device, extents[1]))
 }

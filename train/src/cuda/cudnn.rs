@@ -11,7 +11,7 @@ use candle_core::Result;
 use candle_core::cuda_backend::cudarc::cudnn::{result, result::CudnnError, sys};
 use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaStream, DevicePtr};
 
-use super::convolution::{Extents, Key, Math, Measured, Pass, is_refusal};
+use super::convolution::{Extents, Key, Math, Measured, Pass, is_passing, is_refusal};
 use crate::ops::Format;
 use choose::Choice;
 use descriptors::{Descriptors, Scale};
@@ -76,6 +76,9 @@ impl Convolutions {
             refusal = status as u32;
             best = self.chosen.get_mut(&key).and_then(Choice::next_best);
         }
+        if is_passing(refusal) {
+            self.chosen.remove(&key);
+        }
         Ok(Outcome::Refused(refusal))
     }
 
@@ -91,7 +94,10 @@ impl Convolutions {
         chosen: Measured,
     ) -> Result<sys::cudnnStatus_t> {
         d.set_math(key.math, chosen.math)?;
-        let workspace = self.workspace(chosen.workspace)?;
+        let Ok(workspace) = self.workspace(chosen.workspace) else {
+            // The next one may need none.
+            return Ok(sys::cudnnStatus_t::CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED);
+        };
         let (one, zero) = (Scale::new(key.math, 1.0), Scale::new(key.math, 0.0));
         let (h, algorithm) = (self.handle, chosen.algorithm);
         let (image, filters, result) = (at.image as *mut c_void, at.filters as *mut c_void, at.result as *mut c_void);
@@ -168,27 +174,6 @@ impl Convolutions {
         unsafe { sys::cudnnAddTensor(self.handle, one.at(), channels.image, bias, one.at(), d.image, to) }
             .result()
             .map_err(failed("adding a bias"))
-    }
-
-    /// Writes the sum of each channel of `g`, an image of the extents N, C, H, W, to `to`.
-    ///
-    /// # Safety
-    /// As of [`Convolutions::run`].
-    pub(crate) unsafe fn bias_gradient(
-        &self,
-        math: Math,
-        (format, image): (Format, [usize; 4]),
-        g: u64,
-        to: u64,
-    ) -> Result<()> {
-        let d = Descriptors::new(&by_channel(format, image), math)?;
-        let channels = Descriptors::new(&by_channel(format, [1, image[1], 1, 1]), math)?;
-        let (one, zero) = (Scale::new(math, 1.0), Scale::new(math, 0.0));
-        let (g, to) = (g as *const c_void, to as *mut c_void);
-        // SAFETY: as above.
-        unsafe { sys::cudnnConvolutionBackwardBias(self.handle, one.at(), d.image, g, zero.at(), channels.image, to) }
-            .result()
-            .map_err(failed("a bias's gradient"))
     }
 
     /// The kept workspace, made larger where it is too small.

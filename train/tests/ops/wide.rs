@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 use train::ops;
 
-use crate::support::{error, on_gpu, random, rounding, run, values};
+use crate::support::{device, error, on_gpu, random, rounding, run, values};
 
 on_gpu!(as_the_plain_sums, large_filters_are_the_plain_sums, with_a_bias_and_of_strided_views);
 
@@ -65,7 +65,9 @@ fn with_a_bias_and_of_strided_views() {
         let conv = |x: &Tensor, bias: Option<&Tensor>| ops::conv2d(x, &f, bias, side / 2).unwrap();
         let plain = conv(&x, None).broadcast_add(&bias.reshape((1, 24, 1, 1)).unwrap()).unwrap();
         assert!(error(&conv(&x, Some(&bias)), &plain) < 1e-6);
-        assert_eq!(error(&conv(&x, None), &conv(&x.contiguous().unwrap(), None)), 0.0);
+        // cuDNN may take another algorithm the next time.
+        let equal = if device().is_cpu() { 0.0 } else { 1e-6 };
+        assert!(error(&conv(&x, None), &conv(&x.contiguous().unwrap(), None)) <= equal);
     }
 }
 

@@ -90,12 +90,15 @@ impl Descriptors {
     /// Has the convolution run with the mathematics that its algorithm was measured with.
     pub(super) fn set_math(&self, math: Math, measured: u32) -> Result<()> {
         use sys::cudnnMathType_t as MathType;
-        let with_tensor_cores = measured == MathType::CUDNN_TENSOR_OP_MATH as u32;
-        if widest(math) == MathType::CUDNN_FMA_MATH || with_tensor_cores {
-            return Ok(());
-        }
+        let mathematics = match widest(math) {
+            MathType::CUDNN_TENSOR_OP_MATH if measured != MathType::CUDNN_TENSOR_OP_MATH as u32 => {
+                MathType::CUDNN_DEFAULT_MATH
+            }
+            widest => widest,
+        };
+        // Each time: an algorithm that was tried before may have left another.
         // SAFETY: the descriptor is there until this is dropped.
-        unsafe { result::set_convolution_math_type(self.convolution, MathType::CUDNN_DEFAULT_MATH) }
+        unsafe { result::set_convolution_math_type(self.convolution, mathematics) }
             .map_err(failed("a convolution's mathematics"))
     }
 }

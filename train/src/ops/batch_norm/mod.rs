@@ -88,6 +88,12 @@ pub(super) fn eval_in_format(
     apply3(&x.contiguous()?, &gamma.contiguous()?, &beta.contiguous()?, op)
 }
 
+/// The mean of each channel of an image, C values in `f64`.
+pub(super) fn channel_means(format: Format, x: &Tensor) -> Result<Tensor> {
+    let stats = x.apply_op1_no_bwd(&Moments(format))?;
+    stats.narrow(0, 0, stats.elem_count() / 2)
+}
+
 fn check(op: &str, x: &Tensor, format: Format, by_channel: &[(&str, &Tensor)]) -> Result<[usize; 4]> {
     let dims = extents(op, x, format)?;
     for (name, t) in by_channel {

@@ -10,6 +10,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, S
 
 use super::real::{check_weights, dims4, extents, filters, filters_gradient, rounded, with_real};
 use super::{
+    batch_norm::channel_means,
     format::Format,
     tape::{apply2, apply3, wanted},
 };
@@ -170,14 +171,28 @@ impl CustomOp3 for Convolution {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let g = g.contiguous()?;
         let (gx, gw) = self.gradients(x, w, &g)?;
-        let gb =
-            wanted(bias).then(|| g.apply_op1_no_bwd(&BiasGradient(self.format))?.to_dtype(bias.dtype())).transpose()?;
+        let gb = wanted(bias).then(|| bias_gradient(self.format, &g)?.to_dtype(bias.dtype())).transpose()?;
         Ok((gx, gw, gb))
     }
 }
 
+/// The sum of each channel of the result's gradient.
+fn bias_gradient(format: Format, g: &Tensor) -> Result<Tensor> {
+    let [n, c, h, w] = extents("conv2d", g, format)?;
+    let values = n * h * w;
+    if !g.device().is_cuda() {
+        return g.apply_op1_no_bwd(&BiasGradient);
+    }
+    if values == 0 {
+        return Tensor::zeros(c, g.dtype(), g.device());
+    }
+    // Means times their number: the kernels of batch norm's statistics take every type in either order and add in f64, where
+    // cuDNN's pass for biases has no bf16.
+    channel_means(format, g)? * values as f64
+}
+
 /// Gradient of the result to gradient of the bias.
-struct BiasGradient(#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU has one order"))] Format);
+struct BiasGradient;
 
 impl CustomOp1 for BiasGradient {
     fn name(&self) -> &'static str {
@@ -186,11 +201,6 @@ impl CustomOp1 for BiasGradient {
 
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
         with_real!("conv2d", g, T => cpu::bias_gradient::<T>((g, lg)))
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda_fwd(&self, g: &CudaStorage, lg: &Layout) -> Result<(CudaStorage, Shape)> {
-        crate::cuda::with_element!("conv2d", g, T => crate::cuda::bias_gradient::<T>(self.0, (g, lg)))
     }
 }
 

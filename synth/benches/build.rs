@@ -8,8 +8,9 @@
 //!
 //! Two sets of made photographs: reflections of 24 megapixels with backgrounds of 500 x 375, and small ones for both.
 //! `BENCH_BACKGROUNDS` and `BENCH_REFLECTIONS` name folders of your own to use instead, `BENCH_COUNT` another number of
-//! samples (a few hundred show starting more than mixing), `BENCH_TURNS` of turns, `BENCH_DIR` a folder to work in. The peer is called with `--backgrounds DIR
-//! --reflections DIR --out DIR --count N` and prints a line of JSON with `samples_per_s`. All take turns, so that
+//! samples (a few hundred show starting more than mixing), `BENCH_TURNS` of turns, `BENCH_DIR` a folder to work in: on ext4 a
+//! build right after another was removed waits for the file system, so `/dev/shm` where there is room. The peer is called with
+//! `--backgrounds DIR --reflections DIR --out DIR --count N` and prints a line of JSON with `samples_per_s`. All take turns, so that
 //! whatever else the machine does touches all of them; what is printed are medians. Beside the time on the clock stands
 //! the processors' (user and system), which a busy machine stretches less.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark stops at whatever is wrong")]

@@ -63,7 +63,7 @@ enum Command {
         #[arg(long, value_name = "I/N", value_parser = parse_shard)]
         shard: Option<Shard>,
         /// Keep reduced photographs in this folder and take them from there: what was read once, for this or another
-        /// data set, is not decoded again, and not even read while its file's length, number and times stay as they were.
+        /// data set, is not decoded again, and not even read while its file's length, inode number and times stay as they were.
         #[arg(long, value_name = "DIR")]
         cache: Option<PathBuf>,
         /// Print a summary as one line of JSON.

@@ -77,9 +77,7 @@ impl At {
         bytes.resize(member.length as usize, 0);
         file.read_exact_at(bytes, member.offset)
     }
-}
 
-impl At {
     /// What the file system says of the file, or of the archive.
     pub(crate) fn stamp(&self) -> Option<Stamp> {
         std::fs::metadata(&self.file).ok().filter(Metadata::is_file).as_ref().map(Stamp::of)

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What a file system says of a file: length, number, when its bytes were last written and when anything of it last
+/// What a file system says of a file: length, inode number, when its bytes were last written and when anything of it last
 /// changed. Of the last no program can say what it likes, so a file that keeps its stamp keeps its bytes, but for changes
 /// within the same tick of the file system's clock. The device's number is left out: machines that share a file system
 /// have different ones.
@@ -14,7 +14,7 @@ use std::{
 pub(crate) struct Stamp {
     /// Bytes.
     pub(crate) length: u64,
-    number: u64,
+    inode: u64,
     /// Seconds and nanoseconds.
     written: [i64; 2],
     changed: [i64; 2],
@@ -27,7 +27,7 @@ impl Stamp {
     pub(super) fn of(about: &Metadata) -> Self {
         Self {
             length: about.len(),
-            number: about.ino(),
+            inode: about.ino(),
             written: [about.mtime(), about.mtime_nsec()],
             changed: [about.ctime(), about.ctime_nsec()],
         }
@@ -43,7 +43,7 @@ impl Stamp {
 
     /// All of it, for keeping.
     pub(crate) fn bytes(&self) -> [u8; 48] {
-        let [a, b] = [self.length, self.number].map(u64::to_le_bytes);
+        let [a, b] = [self.length, self.inode].map(u64::to_le_bytes);
         let [[c, d], [e, f]] = [self.written, self.changed].map(|time| time.map(i64::to_le_bytes));
         let mut bytes = [0; 48];
         bytes.as_chunks_mut().0.copy_from_slice(&[a, b, c, d, e, f]);
@@ -80,7 +80,7 @@ mod tests {
         let changed = SystemTime::now();
         let since = changed.duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let changed_at = [since.as_secs() as i64, i64::from(since.subsec_nanos())];
-        let stamp = Stamp { length: 1, number: 1, written: [0, 0], changed: changed_at };
+        let stamp = Stamp { length: 1, inode: 1, written: [0, 0], changed: changed_at };
         assert!(!stamp.settled(changed) && !stamp.settled(changed + Stamp::TICK));
         assert!(stamp.settled(changed + Stamp::TICK + Duration::from_millis(1)));
         // A clock that goes wrong.

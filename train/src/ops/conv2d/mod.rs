@@ -187,7 +187,7 @@ fn bias_gradient(format: Format, g: &Tensor) -> Result<Tensor> {
         return Tensor::zeros(c, g.dtype(), g.device());
     }
     // Means times their number: the kernels of batch norm's statistics take every type in either order and add in f64, where
-    // cuDNN's pass for biases has no bf16.
+    // cuDNN's pass for biases may not take bf16.
     channel_means(format, g)? * values as f64
 }
 

@@ -1,9 +1,11 @@
 //! Adam and AdamW, with moments that can be saved and loaded.
 
 mod average;
+mod backup;
 mod clip;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod pairs;
 #[cfg(feature = "cuda")]
 mod plan;
 mod rule;
@@ -16,6 +18,7 @@ use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Tensor, Var, Wi
 use rayon::prelude::*;
 
 pub use average::Average;
+pub use backup::Backup;
 
 /// Prefix of the first moments' names in [`Adam::state`], as PyTorch calls them.
 const FIRST: &str = "exp_avg.";

@@ -1,4 +1,4 @@
-// Adam and AdamW, the gradients' squares, and the average of the weights, each one launch for any number of tensors.
+// Adam and AdamW, the gradients' squares, and the average of the weights or a copy of them, each one launch for any number of tensors.
 //
 // `slots` lists the tensors, `gradients` their gradients in the same order (null: the tensor stays as it is), and
 // `chunks` the work: a block has CHUNK values of one tensor. Slots and chunks are fixed for a run.
@@ -139,6 +139,17 @@ struct Approach {
 };
 
 template <class T>
+struct Copy {
+    const T* value;
+    T* average;
+
+    template <int V>
+    __device__ void operator()(size_t i) const {
+        store(average + i, load<V>(value + i));
+    }
+};
+
+template <class T>
 struct Exchange {
     T *value, *average;
 
@@ -158,7 +169,8 @@ __device__ __forceinline__ void on_averages(const Slot<T>* slots, const Chunk* c
     Range(chunk, slot.count).template in_packs<T>(aligned(slot.value) && aligned(slot.first), make(slot));
 }
 
-// `average` moves the averages by `part` of their distance to the variables, `swap` exchanges both.
+// `average` moves the averages by `part` of their distance to the variables, `copy` makes them the same, `swap` exchanges
+// both.
 #define OF_TYPE(T, name)                                                                                                \
     ENTRY(THREADS) adam_##name(const Slot<T>* slots, const T* const* gradients, const Chunk* chunks, Rule<T> rule,      \
                                const double* factor) {                                                                  \
@@ -170,12 +182,16 @@ __device__ __forceinline__ void on_averages(const Slot<T>* slots, const Chunk* c
     ENTRY(THREADS) average_##name(const Slot<T>* slots, const Chunk* chunks, T part) {                                  \
         on_averages(slots, chunks, [&](const Slot<T>& slot) { return Approach<T>{slot.value, slot.first, part}; });     \
     }                                                                                                                   \
+    ENTRY(THREADS) copy_##name(const Slot<T>* slots, const Chunk* chunks) {                                             \
+        on_averages(slots, chunks, [](const Slot<T>& slot) { return Copy<T>{slot.value, slot.first}; });                \
+    }                                                                                                                   \
     ENTRY(THREADS) swap_##name(const Slot<T>* slots, const Chunk* chunks) {                                             \
         on_averages(slots, chunks, [](const Slot<T>& slot) { return Exchange<T>{slot.value, slot.first}; });            \
     }                                                                                                                   \
     EMULATED(adam_##name)                                                                                               \
     EMULATED(squares_##name)                                                                                            \
     EMULATED(average_##name)                                                                                            \
+    EMULATED(copy_##name)                                                                                               \
     EMULATED(swap_##name)
 
 OF_TYPE(float, f32)

@@ -12,7 +12,7 @@ use crate::{
     device::{self, Carrier},
     loss::{self, Terms},
     net::{Corrn, Pass},
-    optim::{Adam, AdamConfig, Average},
+    optim::{Adam, AdamConfig, Average, Backup},
     weights,
 };
 
@@ -57,6 +57,8 @@ pub(crate) struct Trainer {
     pub(crate) step: u64,
     adam: Adam,
     average: Option<Average>,
+    /// The batch norms' running statistics before the step.
+    statistics: Backup,
     run: Run,
     pass: Pass,
     carrier: Carrier,
@@ -72,8 +74,9 @@ impl Trainer {
         let net = Corrn::new(&run.model, run.seed.0, DType::F32, device)?;
         let adam = Adam::new(net.params().trained(), AdamConfig::default())?;
         let average = average(run, &net)?;
+        let statistics = Backup::new(net.params().statistics())?;
         let (pass, carrier) = (Pass::train().with_precision(run.precision), Carrier::new(device)?);
-        Ok(Self { net, step: 0, adam, average, run: run.clone(), pass, carrier })
+        Ok(Self { net, step: 0, adam, average, statistics, run: run.clone(), pass, carrier })
     }
 
     /// Begins with torchvision's VGG16-BN in the encoder.
@@ -113,8 +116,7 @@ impl Trainer {
     /// # Errors
     /// What Candle answers.
     pub(crate) fn step(&mut self, batches: &[Batch], learning_rate: f64) -> Result<Figures, Error> {
-        let statistics = self.net.params().all().iter().filter(|p| !p.trained);
-        let statistics = statistics.map(|p| Ok((p.var.clone(), p.var.copy()?))).collect::<Result<Vec<_>, Error>>()?;
+        self.statistics.keep()?;
         let (mut sums, mut all) = (Sums::default(), None::<GradStore>);
         for (i, batch) in batches.iter().enumerate() {
             let batch = self.carrier.carry(batch)?;
@@ -143,9 +145,7 @@ impl Trainer {
             }
         }
         if !figures.is_finite() {
-            for (var, before) in statistics {
-                var.set(&before)?;
-            }
+            self.statistics.restore()?;
         }
         Ok(figures)
     }
@@ -285,6 +285,24 @@ mod tests {
         for ((a, b), both) in first.iter().zip(&second).zip(&both) {
             assert!((both - 0.5 * (a + b)).abs() < 1e-6 * size, "{both} and not the mean of {a} and {b}");
         }
+    }
+
+    #[test]
+    fn a_step_without_a_number_changes_nothing() {
+        let mut trainer = trainer("");
+        let numbers = |t: &Trainer| -> Vec<f32> {
+            t.net.params().all().iter().flat_map(|p| p.var.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect()
+        };
+        trainer.step(&[batch(1)], 1e-3).unwrap();
+        let before = numbers(&trainer);
+        // The first batch's forward pass moves the running statistics.
+        let mut bad = batch(3);
+        bad.background = (bad.background * f64::NAN).unwrap();
+        let figures = trainer.step(&[batch(2), bad], 1e-3).unwrap();
+        assert_eq!(figures.bad_batch, Some(1));
+        assert!(numbers(&trainer) == before);
+        trainer.step(&[batch(2)], 1e-3).unwrap();
+        assert!(numbers(&trainer) != before);
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Params {
         self.entries.iter().filter(|p| p.trained).map(|p| (p.name.clone(), p.var.clone())).collect()
     }
 
+    /// Name and variable of what a forward pass in training changes, the batch norms' running statistics, in order.
+    pub fn statistics(&self) -> Vec<(String, Var)> {
+        self.entries.iter().filter(|p| !p.trained).map(|p| (p.name.clone(), p.var.clone())).collect()
+    }
+
     /// Type of the numbers, f32 or f64.
     pub fn dtype(&self) -> DType {
         self.dtype

@@ -113,6 +113,11 @@ impl OnDevice {
         self.tables.iter().try_for_each(|t| t.tables.approach(&mut Stream::of(&self.device), part))
     }
 
+    /// Copies the variables' values over their first other tensors.
+    pub(super) fn copy(&self) -> Result<()> {
+        self.tables.iter().try_for_each(|t| t.tables.copy(&mut Stream::of(&self.device)))
+    }
+
     /// Exchanges averages and variables.
     pub(super) fn swap(&self) -> Result<()> {
         self.tables.iter().try_for_each(|t| t.tables.swap(&mut Stream::of(&self.device)))

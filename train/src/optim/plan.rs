@@ -70,6 +70,11 @@ impl Tables {
         self.launch(on, "average", vec![Arg::Pointer(self.slots), Arg::Pointer(self.chunks), part])
     }
 
+    /// Copies the variables' values over the averages.
+    pub(crate) fn copy(&self, on: &mut impl Machine) -> Result<()> {
+        self.launch(on, "copy", vec![Arg::Pointer(self.slots), Arg::Pointer(self.chunks)])
+    }
+
     /// Exchanges averages and variables.
     pub(crate) fn swap(&self, on: &mut impl Machine) -> Result<()> {
         self.launch(on, "swap", vec![Arg::Pointer(self.slots), Arg::Pointer(self.chunks)])

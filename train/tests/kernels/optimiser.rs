@@ -172,6 +172,28 @@ fn no_tensor_is_no_launch() {
 }
 
 #[test]
+fn copies() {
+    for element in [Element::F32, Element::F64] {
+        let start = |i: usize| if i == 0 { vec![f64::NAN] } else { random(element, i as u64, SIZES[i]) };
+        let found = in_both_orders(|on| {
+            let mut state = State::new(element);
+            for i in 0..SIZES.len() {
+                state.values[i] = Array::of(element, &start(i), i % 2);
+                state.first[i] = Array::of(element, &vec![1e9; SIZES[i]], i % 2);
+                (state.slots[i][0], state.slots[i][1]) = (state.values[i].at().0, state.first[i].at().0);
+            }
+            state.tables().copy(on).unwrap();
+            state.arrays()
+        });
+        for i in 0..SIZES.len() {
+            let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&found[i]), bits(&start(i)), "the variables");
+            assert_eq!(bits(&found[SIZES.len() + i]), bits(&start(i)), "the copies");
+        }
+    }
+}
+
+#[test]
 fn averages() {
     for (element, bound) in [(Element::F32, 1e-7), (Element::F64, 1e-15)] {
         let start = vars(element);

@@ -1,12 +1,19 @@
 //! Adam and AdamW against PyTorch, and their state.
 
 use candle_core::{DType, Device, Tensor, Var};
-use train::optim::{Adam, AdamConfig};
+use train::optim::{Adam, AdamConfig, Average, Backup};
 
 use crate::golden::committed;
-use crate::support::{error, on_gpu, random};
+use crate::support::{device, error, on_gpu, random, values};
 
-on_gpu!(follows_pytorch, resumes_exactly, refuses_foreign_states_and_settings, skips_variables_without_gradient);
+on_gpu!(
+    follows_pytorch,
+    resumes_exactly,
+    refuses_foreign_states_and_settings,
+    skips_variables_without_gradient,
+    averages_follow_their_formula,
+    what_was_kept_last_comes_back,
+);
 
 /// A gradient store that holds `g` for `var`.
 fn gradients(var: &Var, g: &Tensor) -> candle_core::backprop::GradStore {
@@ -100,4 +107,42 @@ fn skips_variables_without_gradient() {
     adam.step(&gradients(&used, &random(3, &[3]))).unwrap();
     assert!(error(&used, &before.0) > 0.0);
     assert_eq!(error(&unused, &before.1), 0.0);
+}
+
+#[test]
+fn averages_follow_their_formula() {
+    let var = Var::new(&[2.0f64], &device()).unwrap();
+    let average = Average::new(vec![("w".into(), var.clone())], 0.6).unwrap();
+    let mut expected = 2.0;
+    for step in 1..=40u64 {
+        let weight = (step as f64).sin();
+        var.set(&Tensor::new(&[weight], &device()).unwrap()).unwrap();
+        average.update(step).unwrap();
+        let keep = (1.0 + step as f64) / (10.0 + step as f64);
+        expected = keep.min(0.6) * expected + (1.0 - keep.min(0.6)) * weight;
+    }
+    average.swap().unwrap();
+    assert!((values(&var)[0] - expected).abs() < 1e-14);
+    average.swap().unwrap();
+    assert_eq!(values(&var), [40f64.sin()]);
+}
+
+#[test]
+fn what_was_kept_last_comes_back() {
+    for dtype in [DType::F32, DType::F64] {
+        let values_of = |v: f64| Tensor::new(&[v, f64::NAN, -v], &device()).unwrap().to_dtype(dtype).unwrap();
+        let var = Var::from_tensor(&values_of(1.0)).unwrap();
+        let backup = Backup::new(vec![("w".into(), var.clone())]).unwrap();
+        for kept in [2.0, 3.0] {
+            // A way to 1e9 and back by differences would not end where it began.
+            var.set(&values_of(kept)).unwrap();
+            backup.keep().unwrap();
+            var.set(&values_of(1e9)).unwrap();
+            backup.restore().unwrap();
+            let found = values(&var);
+            assert!(found[0] == kept && found[1].is_nan() && found[2] == -kept, "{found:?} and not {kept}");
+        }
+    }
+    let other = Var::zeros(2, DType::U8, &device()).unwrap();
+    assert!(Backup::new(vec![("w".into(), other)]).is_err());
 }

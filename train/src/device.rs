@@ -1,6 +1,6 @@
 //! Devices by name, and what differs between them. Nothing falls back: a device that is not there is an error.
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, TensorId};
 use manifests::run::Precision;
 
 use crate::{Error, data::Batch, memory};
@@ -50,6 +50,8 @@ pub(crate) fn set_precision(device: &Device, precision: Precision) -> Result<(),
 /// How batches get to a device: to a GPU beside the arithmetic of the step before.
 pub(crate) struct Carrier {
     device: Device,
+    /// What was carried before it was asked for, by the mixture that it is a copy of.
+    ahead: Option<(TensorId, Batch)>,
     #[cfg(feature = "cuda")]
     upload: Option<crate::cuda::Upload>,
 }
@@ -62,6 +64,7 @@ impl Carrier {
     pub(crate) fn new(device: &Device) -> Result<Self, Error> {
         Ok(Self {
             device: device.clone(),
+            ahead: None,
             #[cfg(feature = "cuda")]
             upload: if let Device::Cuda(device) = device { Some(crate::cuda::Upload::new(device)?) } else { None },
         })
@@ -72,6 +75,22 @@ impl Carrier {
     /// # Errors
     /// What the device answers.
     pub(crate) fn carry(&mut self, batch: &Batch) -> Result<Batch, Error> {
+        match self.ahead.take() {
+            Some((mixture, there)) if mixture == batch.mixture.id() => Ok(there),
+            _ => self.bring(batch),
+        }
+    }
+
+    /// Carries the batch that will be asked for next, while the device computes.
+    ///
+    /// # Errors
+    /// What the device answers.
+    pub(crate) fn carry_ahead(&mut self, batch: &Batch) -> Result<(), Error> {
+        self.ahead = Some((batch.mixture.id(), self.bring(batch)?));
+        Ok(())
+    }
+
+    fn bring(&mut self, batch: &Batch) -> Result<Batch, Error> {
         #[cfg(feature = "cuda")]
         if let Some(upload) = &mut self.upload {
             return Ok(Batch {

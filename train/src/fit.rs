@@ -124,7 +124,7 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
     }
 
     let mut loader = data.loader(trainer.step * batches);
-    let (mut window, mut guard) = (Window::new(), Guard::default());
+    let (mut window, mut guard, mut ahead) = (Window::new(), Guard::default(), None);
     let (began, before) = (Instant::now(), header.seconds);
     let patience = run.schedule.early_stop;
     // What is put off until the weights are numbers again.
@@ -132,10 +132,14 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
     let ended = |header: &Header| patience > 0 && header.without_gain >= patience;
     while trainer.step < last && !ended(&header) {
         let asked = Instant::now();
-        let batch = (0..batches).map(|_| loader.next_batch()).collect::<Result<Vec<_>, _>>()?;
+        let next = |_| ahead.take().unwrap_or_else(|| loader.next_batch());
+        let batch = (0..batches).map(next).collect::<Result<Vec<_>, _>>()?;
         let waited = asked.elapsed();
         let rate = plan.learning_rate(trainer.step);
-        let figures = trainer.step(&batch, rate)?;
+        let figures = trainer.step(&batch, rate, || {
+            ahead = loader.batch_if_ready();
+            ahead.as_ref()?.as_ref().ok().cloned()
+        })?;
         match guard.watch(&figures, &batch, &mut trainer, &folder)? {
             Verdict::Fine => window.add(&figures, batch.iter().map(|b| b.samples.len()).sum(), waited),
             Verdict::Skipped(kept) => progress.say(&format!(

@@ -51,8 +51,9 @@ impl Need {
         // Averages of the weights, and the sum of several batches' gradients.
         let copies = usize::from(run.schedule.ema.is_some()) + usize::from(run.schedule.accumulate > 1);
         need.fixed += need.fixed / PER_PARAMETER * 4.0 * copies as f64;
-        // Batches of three pictures that wait for their step, and mixtures that statistics are re-estimated over.
-        let waiting = 3.0 * Loader::ready(Loader::threads()) as f64 + run.schedule.precise_batches as f64;
+        // Batches of three pictures that wait for their step, one of them taken already, and mixtures that statistics are
+        // re-estimated over.
+        let waiting = 3.0 * (Loader::ready(Loader::threads()) + 1) as f64 + run.schedule.precise_batches as f64;
         need.image += waiting * PER_PICTURE * f64::from(size.height) * f64::from(size.width);
         need
     }

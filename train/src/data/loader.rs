@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread};
 
 use candle_core::{DType, Device, Tensor};
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use super::{Layers, Order, Samples, to_tensor};
 use crate::Error;
@@ -119,6 +119,21 @@ impl Loader {
     pub fn next_batch(&mut self) -> Result<Batch, Error> {
         let queue = &self.queues[(self.next % self.queues.len() as u64) as usize];
         self.next += 1;
-        queue.recv().map_err(|_| Error::Failed("a thread that decodes pictures has died".into()))?
+        queue.recv().unwrap_or_else(|_| Err(dead()))
     }
+
+    /// As [`Loader::next_batch`] where the batch is there by now.
+    pub fn batch_if_ready(&mut self) -> Option<Result<Batch, Error>> {
+        let batch = match self.queues[(self.next % self.queues.len() as u64) as usize].try_recv() {
+            Ok(batch) => batch,
+            Err(TryRecvError::Disconnected) => Err(dead()),
+            Err(TryRecvError::Empty) => return None,
+        };
+        self.next += 1;
+        Some(batch)
+    }
+}
+
+fn dead() -> Error {
+    Error::Failed("a thread that decodes pictures has died".into())
 }

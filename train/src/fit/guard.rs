@@ -157,7 +157,7 @@ mod tests {
     impl Fixture {
         fn step(&mut self) -> Result<Verdict, Error> {
             let batches = std::slice::from_ref(&self.batch);
-            let figures = self.trainer.step(batches, 1e-4).unwrap();
+            let figures = self.trainer.step(batches, 1e-4, || None).unwrap();
             self.guard.watch(&figures, batches, &mut self.trainer, &self.folder)
         }
 
@@ -213,7 +213,7 @@ mod tests {
         let bad = Batch { samples: vec!["000005".into(), "000006".into()], background, ..f.batch.clone() };
         let batches = [f.batch.clone(), bad];
         for step in 1..=30 {
-            let figures = f.trainer.step(&batches, 1e-4).unwrap();
+            let figures = f.trainer.step(&batches, 1e-4, || None).unwrap();
             let verdict = f.guard.watch(&figures, &batches, &mut f.trainer, &f.folder).unwrap();
             let Verdict::Skipped(kept) = verdict else { panic!("{verdict:?}") };
             assert!(kept.join("000005.mixture.png").is_file() && !kept.join("000004.mixture.png").exists());

@@ -113,15 +113,25 @@ impl Trainer {
     /// Forward, loss and backward of every batch, and Adam with the mean of the gradients. Where a loss or the gradients'
     /// norm is not finite, weights and running statistics stay as they are.
     ///
+    /// `next` is the first batch of the next step, if it is there by now: it goes to the device while that computes.
+    ///
     /// # Errors
     /// What Candle answers.
-    pub(crate) fn step(&mut self, batches: &[Batch], learning_rate: f64) -> Result<Figures, Error> {
+    pub(crate) fn step(
+        &mut self,
+        batches: &[Batch],
+        learning_rate: f64,
+        next: impl FnOnce() -> Option<Batch>,
+    ) -> Result<Figures, Error> {
         self.statistics.keep()?;
-        let (mut sums, mut all) = (Sums::default(), None::<GradStore>);
+        let (mut sums, mut all, mut next) = (Sums::default(), None::<GradStore>, Some(next));
         for (i, batch) in batches.iter().enumerate() {
             let batch = self.carrier.carry(batch)?;
             let (out, tape) = self.net.record(&batch.mixture, self.pass)?;
             let terms = loss::corrn(&self.run.loss, &out, &batch.background, &batch.reflection)?;
+            // A GPU has all of that before it yet, and the first figure waits for it.
+            let following = batches.get(i + 1).cloned().or_else(|| next.take().and_then(|next| next()));
+            following.map(|batch| self.carrier.carry_ahead(&batch)).transpose()?;
             let figures = Figures::of(&terms)?;
             sums.add(&figures);
             if !figures.loss.is_finite() {
@@ -269,7 +279,7 @@ mod tests {
     /// The first moments after one step: a tenth of the gradients.
     fn moments(batches: &[Batch]) -> Vec<f64> {
         let mut trainer = trainer("");
-        trainer.step(batches, 1e-4).unwrap();
+        trainer.step(batches, 1e-4, || None).unwrap();
         let state = trainer.adam.state().unwrap();
         let first = state.iter().filter(|(name, _)| name.starts_with("exp_avg."));
         first.flat_map(|(_, t)| t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()).collect()
@@ -288,20 +298,40 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_carried_ahead_is_taken_for_itself_alone() {
+        let (a, b, c) = (batch(1), batch(2), batch(3));
+        let numbers = |promised: [Option<&Batch>; 2]| -> Vec<f32> {
+            let mut trainer = trainer("");
+            for (batches, promised) in [vec![a.clone()], vec![b.clone(), c.clone()]].into_iter().zip(promised) {
+                trainer.step(&batches, 1e-3, || promised.cloned()).unwrap();
+            }
+            trainer.step(std::slice::from_ref(&a), 1e-3, || None).unwrap();
+            trainer.net.params().all().iter().flat_map(|p| p.var.flatten_all().unwrap().to_vec1().unwrap()).collect()
+        };
+        let plain = numbers([None, None]);
+        assert!(numbers([Some(&b), Some(&a)]) == plain, "promised what came");
+        assert!(numbers([Some(&c), Some(&b)]) == plain, "promised something else");
+        let mut trainer = trainer("");
+        trainer.carrier.carry_ahead(&b).unwrap();
+        let there = trainer.carrier.carry(&a).unwrap().mixture.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!(there == a.mixture.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+    }
+
+    #[test]
     fn a_step_without_a_number_changes_nothing() {
         let mut trainer = trainer("");
         let numbers = |t: &Trainer| -> Vec<f32> {
             t.net.params().all().iter().flat_map(|p| p.var.flatten_all().unwrap().to_vec1::<f32>().unwrap()).collect()
         };
-        trainer.step(&[batch(1)], 1e-3).unwrap();
+        trainer.step(&[batch(1)], 1e-3, || None).unwrap();
         let before = numbers(&trainer);
         // The first batch's forward pass moves the running statistics.
         let mut bad = batch(3);
         bad.background = (bad.background * f64::NAN).unwrap();
-        let figures = trainer.step(&[batch(2), bad], 1e-3).unwrap();
+        let figures = trainer.step(&[batch(2), bad], 1e-3, || None).unwrap();
         assert_eq!(figures.bad_batch, Some(1));
         assert!(numbers(&trainer) == before);
-        trainer.step(&[batch(2)], 1e-3).unwrap();
+        trainer.step(&[batch(2)], 1e-3, || None).unwrap();
         assert!(numbers(&trainer) != before);
     }
 
@@ -312,7 +342,7 @@ mod tests {
         let weights = |t: &Trainer| t.net.params().all()[0].var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let mut first = trainer("ema: 0.5");
         let start = weights(&first);
-        first.step(&[batch(1)], 1e-2).unwrap();
+        first.step(&[batch(1)], 1e-2, || None).unwrap();
         let moved = weights(&first);
         first.save(&path, &Header::new(first.run.clone()), true).unwrap();
         let mut second = trainer("ema: 0.5");

@@ -113,6 +113,9 @@ fn a_pattern_may_begin_in_the_folder_that_holds_the_output() {
     recipe(&bench, "{glob: '**/*.png', licence: MIT}");
     let (code, said) = told(&bench.build("other", &[]));
     assert!(code == 2 && said.contains("--out other lies inside this folder"), "{code} {said}");
+    recipe(&bench, "{glob: '**/*.jpg', licence: MIT}");
+    done(bench.build("other", &[]));
+    assert!(paths(&bench, "other").iter().all(|path| path.ends_with(".jpg")));
 }
 
 #[test]

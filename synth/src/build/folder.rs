@@ -233,10 +233,10 @@ fn place_of(out: &Path) -> Result<PathBuf, Error> {
     Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
 }
 
-/// Whether a pattern of sources may fit what lies `below` the folder that it starts in; where it is no pattern, that is told
+/// Whether a pattern of sources may fit samples `below` the folder that it starts in; where it is no pattern, that is told
 /// elsewhere.
-fn may_enter(glob: &str, below: &Path) -> bool {
-    Glob::new(split_pattern(glob).1).is_ok_and(|glob| glob.enters(below))
+fn may_fit(glob: &str, below: &Path) -> bool {
+    Glob::new(split_pattern(glob).1).is_ok_and(|glob| glob.enters(below) && glob.may_end_in(".png"))
 }
 
 /// Makes the folder, or sees to it that it is a data set's, and that no source would read what is written.
@@ -249,7 +249,7 @@ pub(super) fn prepare(out: &Path, opened: &recipe::Opened) -> Result<(), Error> 
                 && source.list.is_none()
                 && let Ok(folder) = recipe::place(source, &opened.root).canonicalize()
                 && let Ok(below) = real.strip_prefix(&folder)
-                && source.glob.as_deref().is_none_or(|glob| may_enter(glob, below))
+                && source.glob.as_deref().is_none_or(|glob| may_fit(glob, below))
             {
                 let message =
                     format!("--out {} lies inside this folder, so samples would be read as photographs", out.display());

@@ -18,6 +18,8 @@ pub(crate) struct Glob {
     folders: Vec<Pattern>,
     /// Whether there is a `**`, which crosses any number of folders.
     any_depth: bool,
+    /// How every name that fits ends, as far as that is given.
+    end: String,
 }
 
 impl Glob {
@@ -27,9 +29,10 @@ impl Glob {
         let mut parts = pattern.split('/').collect::<Vec<_>>();
         let any_depth = parts.contains(&"**");
         // The last part is a file's name.
-        parts.pop();
+        let name = parts.pop().unwrap_or_default();
+        let end = name.rsplit(['*', '?', '[', ']']).next().unwrap_or_default().to_owned();
         let folders = parts.into_iter().take_while(|part| *part != "**").map(Pattern::new).collect::<Result<_, _>>()?;
-        Ok(Self { whole, folders, any_depth })
+        Ok(Self { whole, folders, any_depth, end })
     }
 
     /// Whether a file that fits may lie in the folder `below` the one that the pattern starts in, at any depth.
@@ -39,6 +42,11 @@ impl Glob {
             name.to_str().is_none_or(|name| part.matches_with(name, MATCHING))
         });
         fit && (self.any_depth || below.iter().count() <= self.folders.len())
+    }
+
+    /// Whether a file that fits may have a name with such an end.
+    pub(crate) fn may_end_in(&self, end: &str) -> bool {
+        self.end.ends_with(end) || end.ends_with(&self.end)
     }
 }
 
@@ -97,6 +105,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn what_names_end_in_is_known_as_far_as_the_pattern_says() {
+        let may = |pattern: &str| Glob::new(pattern).unwrap().may_end_in(".png");
+        assert!(["*.png", "a/*", "**", "0*.background.png", "*g", "*.p[nm]g", "*.pn?"].into_iter().all(may));
+        assert!(!["*.jpg", "**/*.jpeg", "photograph.tif", "*.PNG", "a.png/b*.NEF"].into_iter().any(may));
+    }
 
     #[test]
     fn only_folders_that_may_hold_what_fits_are_entered() {

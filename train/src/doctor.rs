@@ -2,6 +2,9 @@
 
 mod gpu;
 mod operations;
+mod steps;
+
+use std::time::Duration;
 
 use candle_core::{Device, Tensor};
 use manifests::run::{Branches, Loss, Model};
@@ -12,7 +15,8 @@ use crate::{
     ops,
 };
 
-/// Prints what was found, and tests each operation, in f32 against f64, and a small network's gradient.
+/// Prints what was found, and tests each operation, in f32 against f64, a training step in every precision, and a small
+/// network's gradient.
 ///
 /// # Errors
 /// When the self-test fails.
@@ -32,14 +36,18 @@ pub(crate) fn doctor() -> Result<(), Error> {
     let mut wrong = Vec::new();
     for (name, device) in gpu::devices() {
         manifests::say!("\n{:<34} {:>12} {:>10}", format!("each operation, {name}"), "off by", "time");
-        for found in operations::check(&device)? {
-            let good = found.difference <= operations::TOLERANCE;
+        let mut show = |what: &str, difference: f64, time: Duration, good: bool| {
             let verdict = if good { "" } else { "  WRONG" };
-            let time = 1e3 * found.time.as_secs_f64();
-            manifests::say!("{:<34} {:>12.1e} {time:>7.2} ms{verdict}", found.name, found.difference);
+            manifests::say!("{what:<34} {difference:>12.1e} {:>7.2} ms{verdict}", 1e3 * time.as_secs_f64());
             if !good {
-                wrong.push(format!("{} on {name}", found.name.trim()));
+                wrong.push(format!("{} on {name}", what.trim()));
             }
+        };
+        for found in operations::check(&device)? {
+            show(found.name, found.difference, found.time, found.difference <= operations::TOLERANCE);
+        }
+        for found in steps::check(&device)? {
+            show(found.name, found.difference, found.time, found.good);
         }
     }
     if !wrong.is_empty() {

@@ -7,9 +7,15 @@ fn doctor_tests_each_operation() {
     let done = Command::new(env!("CARGO_BIN_EXE_train")).arg("doctor").output().unwrap();
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{text}{}", String::from_utf8_lossy(&done.stderr));
-    for operation in
-        ["convolution 7x7", "transposed convolution", "batch norm", "statistic loss", "Adam", "whole network"]
-    {
+    for operation in [
+        "convolution 7x7",
+        "transposed convolution",
+        "batch norm",
+        "statistic loss",
+        "Adam",
+        "training step, f32",
+        "whole network",
+    ] {
         let line =
             text.lines().find(|line| line.starts_with(operation)).unwrap_or_else(|| panic!("{operation}: {text}"));
         let off: f64 =

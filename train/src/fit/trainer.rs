@@ -129,7 +129,7 @@ impl Trainer {
             let batch = self.carrier.carry(batch)?;
             let (out, tape) = self.net.record(&batch.mixture, self.pass)?;
             let terms = loss::corrn(&self.run.loss, &out, &batch.background, &batch.reflection)?;
-            // A GPU has all of that before it yet, and the first figure waits for it.
+            // A GPU has most of that to do yet, which the figures wait for.
             let following = batches.get(i + 1).cloned().or_else(|| next.take().and_then(|next| next()));
             following.map(|batch| self.carrier.carry_ahead(&batch)).transpose()?;
             let figures = Figures::of(&terms)?;

@@ -4,7 +4,8 @@ use candle_core::{Result, Var};
 
 use super::pairs::Pairs;
 
-/// The values that variables had, in memory of their own that every step takes anew: a step may turn out to be none.
+/// Values that variables had, to give back to them where a step turns out to be none. Each [`Backup::keep`] writes over those of
+/// the one before and takes no new memory.
 pub struct Backup(Pairs);
 
 impl Backup {

@@ -14,7 +14,8 @@ pub(super) struct Pairs {
 }
 
 impl Pairs {
-    /// Named variables, each beside a copy of itself. Fails where one is neither `f32` nor `f64`, saying that `what` wants it.
+    /// Named variables, each beside a copy of itself. Fails where one is neither `f32` nor `f64`; the sentence begins with
+    /// `what` this is for.
     pub(super) fn new(what: &str, vars: Vec<(String, Var)>) -> Result<Self> {
         let slot = |(name, var): (String, Var)| {
             if !matches!(var.dtype(), DType::F32 | DType::F64) || !var.is_contiguous() {

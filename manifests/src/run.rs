@@ -177,7 +177,7 @@ pub enum Precision {
     F32,
     /// 32-bit floats with TensorFloat-32 products (CUDA).
     Tf32,
-    /// bfloat16 activations, 32-bit masters (CUDA).
+    /// bfloat16 activations, 32-bit masters.
     Bf16,
 }
 

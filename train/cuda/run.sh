@@ -35,6 +35,7 @@ case ${1:-} in
     # One test after another: what fails is then what it says, and each has the GPU's memory for itself.
     part ./tests/ops --test-threads=1 --nocapture cuda::
     part ./tests/gpu --test-threads=1 --nocapture
+    part ./tests/precision --test-threads=1 --nocapture
     if [ ${#failed[@]} != 0 ]; then
       printf 'run: failed: %s\n' "${failed[*]}" >&2
       exit 1

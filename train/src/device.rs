@@ -34,16 +34,16 @@ fn cuda(name: &str, ordinal: usize) -> Result<Device, Error> {
 /// Sets the arithmetic of convolutions of `f32` tensors on a device. (`bf16` is a matter of the forward pass.)
 ///
 /// # Errors
-/// TF32 or bfloat16 on the CPU.
+/// TF32 on the CPU.
 pub(crate) fn set_precision(device: &Device, precision: Precision) -> Result<(), Error> {
     match device {
-        Device::Cpu if precision == Precision::F32 => Ok(()),
+        Device::Cpu if precision != Precision::Tf32 => Ok(()),
         #[cfg(feature = "cuda")]
         Device::Cuda(device) => {
             crate::cuda::state::of(device)?.allow_tf32(precision == Precision::Tf32);
             Ok(())
         }
-        _ => Err(Error::input("precision: tf32 and bf16 need a GPU: use f32, or --device cuda:0")),
+        _ => Err(Error::input("precision: tf32 needs a GPU: use f32 or bf16, or --device cuda:0")),
     }
 }
 
@@ -176,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn the_cpu_computes_in_f32() {
-        assert!(set_precision(&Device::Cpu, Precision::F32).is_ok());
-        for precision in [Precision::Tf32, Precision::Bf16] {
-            assert!(set_precision(&Device::Cpu, precision).unwrap_err().to_string().contains("need a GPU"));
+    fn the_cpu_has_no_tf32() {
+        for precision in [Precision::F32, Precision::Bf16] {
+            assert!(set_precision(&Device::Cpu, precision).is_ok());
         }
+        assert!(set_precision(&Device::Cpu, Precision::Tf32).unwrap_err().to_string().contains("needs a GPU"));
     }
 }

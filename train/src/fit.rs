@@ -222,8 +222,8 @@ fn effective_run(args: &FitArgs) -> Result<Run, Error> {
         let whole = start.join(&*path);
         *path = std::path::absolute(&whole).map_err(Error::io(&whole, "find"))?.display().to_string();
     }
-    if run.precision != Precision::F32 && args.device == "cpu" {
-        return Err(Error::input_at(&args.run, "precision: tf32 and bf16 need a GPU: use f32, or --device cuda:0"));
+    if run.precision == Precision::Tf32 && args.device == "cpu" {
+        return Err(Error::input_at(&args.run, "precision: tf32 needs a GPU: use f32 or bf16, or --device cuda:0"));
     }
     if run.model.encoder != RANDOM {
         let encoder = here.join(&run.model.encoder);

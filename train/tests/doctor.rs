@@ -14,12 +14,13 @@ fn doctor_tests_each_operation() {
         "statistic loss",
         "Adam",
         "training step, f32",
+        "training step, bf16",
         "whole network",
     ] {
         let line =
             text.lines().find(|line| line.starts_with(operation)).unwrap_or_else(|| panic!("{operation}: {text}"));
         let off: f64 =
             line.split_whitespace().find_map(|word| word.parse().ok().filter(|_| word.contains('e'))).unwrap();
-        assert!(off < 1e-3, "{line}");
+        assert!(off < if operation.ends_with("bf16") { 2e-2 } else { 1e-3 }, "{line}");
     }
 }

@@ -315,7 +315,7 @@ fn bad_input_is_one_sentence_and_exit_code_2() {
         (vec!["--device", "cuda:0"], "no CUDA"),
         (vec!["--device", "gpu"], "is not a device"),
         (vec!["--data", "nowhere"], "there is no such folder"),
-        (vec!["--set", "precision=bf16"], "need a GPU"),
+        (vec!["--set", "precision=tf32"], "needs a GPU"),
     ] {
         let (code, text) = fit(&arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {text}");

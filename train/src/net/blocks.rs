@@ -37,7 +37,7 @@ impl Pass {
         Self { momentum: Some(1.0 / (k as f64 + 1.0)), ..Self::eval() }
     }
     /// The same pass with `bf16` between the layers where the precision says so: images and weights are rounded on the way, B, R
-    /// and the gradient come out in the image's type. Only GPUs do that. Channels lie last then, as their tensor cores take them.
+    /// and the gradient come out in the image's type. Channels lie last then, as GPUs' tensor cores take them.
     pub fn with_precision(self, precision: Precision) -> Self {
         match precision {
             Precision::Bf16 => Self { dtype: Some(DType::BF16), format: Format::ChannelsLast, ..self },

@@ -5,8 +5,8 @@
 //! definition, the shape checks and the gradient; `cpu.rs` what computes it on the CPU, `cuda.rs` on a GPU
 //! (`kernels.cu` and, which of them run, `plan.rs`; `_last` is what differs where channels lie last).
 //!
-//! All operations take `f32` or `f64` tensors, those of the network on a GPU `bf16` ones too, of any layout (non-contiguous ones
-//! are copied first) and images as N x C x H x W; those of the network are there for N x H x W x C, too ([`Format`]). They have
+//! All operations take `f32`, `f64` or `bf16` tensors of any layout (non-contiguous ones are copied first; of `bf16` ones sums are
+//! taken in `f32` and results rounded) and images as N x C x H x W; those of the network are there for N x H x W x C, too ([`Format`]). They have
 //! these properties in common:
 //!
 //! * **Thread count.** On the CPU results are the same, bit for bit, for any number of threads: work is cut by the shapes alone

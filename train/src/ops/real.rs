@@ -1,6 +1,10 @@
 //! The two element types, and the way from Candle's storage to slices.
 
+use std::borrow::Cow;
+
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Tensor, WithDType, bail};
+use half::bf16;
+use rayon::prelude::*;
 
 use super::kernel::{Kernels, kernels_f32, kernels_f64};
 use super::simd::transpose16_f32;
@@ -58,10 +62,13 @@ unsafe fn no_transpose(_: (usize, usize), _: (*const f64, usize), _: (*mut f64, 
 
 impl_real!(f32: kernels_f32, transpose16_f32; f64: kernels_f64, no_transpose;);
 
-/// Runs a block with `$t` standing for the element type of a storage.
+/// Runs a kernel with `$t` standing for the element type of storages, that of the first.
+///
+/// Of `bf16` ones it computes in `f32`, and its result is rounded, as on a GPU: products of two `bf16` values are exact in
+/// `f32`, which sums are taken in. `f32` ones among them, such as filters, are rounded first.
 macro_rules! with_real {
-    ($op:expr, $storage:expr, $t:ident => $body:expr) => {
-        match candle_core::backend::BackendStorage::dtype($storage) {
+    ($op:expr, [$first:ident $(, $more:ident)*], $t:ident => $body:expr) => {
+        match candle_core::backend::BackendStorage::dtype($first) {
             candle_core::DType::F32 => {
                 type $t = f32;
                 $body
@@ -70,11 +77,45 @@ macro_rules! with_real {
                 type $t = f64;
                 $body
             }
-            other => candle_core::bail!("{}: tensors must be f32 or f64, not {other:?}", $op),
+            candle_core::DType::BF16 => {
+                type $t = f32;
+                let $first = $crate::ops::real::widened($first);
+                let $first = &*$first;
+                $(
+                    let $more = $crate::ops::real::widened($more);
+                    let $more = &*$more;
+                )*
+                $body.map($crate::ops::real::narrowed)
+            }
+            other => candle_core::bail!("{}: tensors must be f32, f64 or bf16, not {other:?}", $op),
         }
     };
 }
 pub(super) use with_real;
+
+/// Values of one task that converts.
+const CHUNK: usize = 1 << 15;
+
+/// `bf16` values as `f32` ones; `f32` ones rounded to `bf16`.
+pub(super) fn widened(storage: &CpuStorage) -> Cow<'_, CpuStorage> {
+    let wide = match storage {
+        CpuStorage::BF16(values) => values.par_iter().with_min_len(CHUNK).map(|v| v.to_f32()).collect(),
+        CpuStorage::F32(values) => values.par_iter().with_min_len(CHUNK).map(|v| bf16::from_f32(*v).to_f32()).collect(),
+        _ => return Cow::Borrowed(storage),
+    };
+    Cow::Owned(CpuStorage::F32(wide))
+}
+
+/// A kernel's result in `f32` as `bf16`; one in `f64`, such as statistics, as it is.
+pub(super) fn narrowed((storage, shape): (CpuStorage, Shape)) -> (CpuStorage, Shape) {
+    let storage = match storage {
+        CpuStorage::F32(values) => {
+            CpuStorage::BF16(values.into_par_iter().with_min_len(CHUNK).map(bf16::from_f32).collect())
+        }
+        other => other,
+    };
+    (storage, shape)
+}
 
 /// The elements of a contiguous tensor, in row-major order.
 pub(super) fn slice<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
@@ -109,7 +150,7 @@ pub(super) fn dims4(op: &str, name: &str, t: &Tensor) -> Result<(usize, usize, u
     }
 }
 
-/// Refuses arguments that are not all of one type: `f32`, `f64` or, on a GPU, `bf16`.
+/// Refuses arguments that are not all of one type: `f32`, `f64` or `bf16`.
 pub(super) fn check_types(op: &str, tensors: &[(&str, &Tensor)]) -> Result<()> {
     for (name, t) in tensors {
         check_type(op, name, t)?;
@@ -134,9 +175,8 @@ pub(super) fn check_weights(op: &str, x: &Tensor, weights: &[(&str, &Tensor)]) -
 
 fn check_type(op: &str, name: &str, t: &Tensor) -> Result<()> {
     match t.dtype() {
-        DType::F32 | DType::F64 => Ok(()),
-        DType::BF16 if t.device().is_cuda() => Ok(()),
-        other => bail!("{op}: {name} must be f32 or f64, not {other:?}"),
+        DType::F32 | DType::F64 | DType::BF16 => Ok(()),
+        other => bail!("{op}: {name} must be f32, f64 or bf16, not {other:?}"),
     }
 }
 

@@ -31,7 +31,7 @@ fn misfits() {
     refused(norm(&t(&[1, 3, 0, 5]), &t(&[3])), "no value");
     refused(ops::max_pool2x2(&t(&[1, 3, 1, 5])), "1 x 5 has no 2 x 2 block");
     let whole = Tensor::zeros((2, 3), DType::U32, &Device::Cpu).unwrap();
-    refused(ops::relu(&whole), "f32 or f64, not U32");
+    refused(ops::relu(&whole), "f32, f64 or bf16, not U32");
     refused(ops::ssim(&x, &t(&[1, 3, 5, 4])), "one shape");
     refused(ops::structure_index(&t(&[1, 3, 0, 4]), &t(&[1, 3, 0, 4])), "no pixel");
     refused(ops::statistic_loss(&t(&[1, 1, 4, 4]), &t(&[1, 1, 4, 4])), "RGB");

@@ -12,8 +12,14 @@ use manifests::{
     io::parse_yaml,
 };
 
-/// Backgrounds are colour ramps with a square, reflections stripes: each sample differs from the others.
+/// Samples of 32 x 64 and 64 x 32. Backgrounds are colour ramps with a square, reflections stripes: each sample differs from the
+/// others.
 pub(crate) fn data_set(root: &Path, train: u64, validation: u64, test: u64) {
+    data_set_of(root, [train, validation, test], 32);
+}
+
+/// As [`data_set`], of samples whose shorter side is `side`.
+pub(crate) fn data_set_of(root: &Path, [train, validation, test]: [u64; 3], side: u32) {
     let text = format!(
         "version: 1\nname: fixture\nseed: 1\ncount: {}\nsources:\n  backgrounds: [{{folder: b, licence: CC0-1.0}}]\n  \
          reflections: [{{folder: r, licence: CC0-1.0}}]\n",
@@ -27,7 +33,8 @@ pub(crate) fn data_set(root: &Path, train: u64, validation: u64, test: u64) {
             i if i < train + validation => Split::Validation,
             _ => Split::Test,
         };
-        let size = if index % 2 == 0 { Size { height: 32, width: 64 } } else { Size { height: 64, width: 32 } };
+        let (height, width) = if index % 2 == 0 { (side, 2 * side) } else { (2 * side, side) };
+        let size = Size { height, width };
         let (b, r) = layers(index as u32, size);
         let i = RgbImage::from_fn(size.width, size.height, |x, y| {
             let (b, r) = (b.get_pixel(x, y).0, r.get_pixel(x, y).0);

@@ -117,7 +117,7 @@ impl CustomOp1 for Moments {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("batch_norm", x, T => cpu::moments::<T>((x, lx)))
+        with_real!("batch_norm", [x], T => cpu::moments::<T>((x, lx)))
     }
 
     #[cfg(feature = "cuda")]
@@ -152,7 +152,7 @@ impl CustomOp3 for BatchNorm {
         beta: &CpuStorage,
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        with_real!("batch_norm", x, T => cpu::forward::<T>(self, (x, lx), (gamma, lg), (beta, lb)))
+        with_real!("batch_norm", [x], T => cpu::forward::<T>(self, (x, lx), (gamma, lg), (beta, lb)))
     }
 
     #[cfg(feature = "cuda")]
@@ -210,7 +210,7 @@ impl CustomOp3 for GradientSums<'_> {
         y: &CpuStorage,
         ly: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        with_real!("batch_norm", x, T => cpu::gradient_sums::<T>(self.norm, (g, lg), (x, lx), (y, ly)))
+        with_real!("batch_norm", [x, g, y], T => cpu::gradient_sums::<T>(self.norm, (g, lg), (x, lx), (y, ly)))
     }
 
     #[cfg(feature = "cuda")]
@@ -250,7 +250,7 @@ impl CustomOp3 for InputGradient<'_> {
         y: &CpuStorage,
         ly: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        with_real!("batch_norm", x, T => cpu::input_gradient::<T>(self, (g, lg), (x, lx), (y, ly)))
+        with_real!("batch_norm", [x, g, y], T => cpu::input_gradient::<T>(self, (g, lg), (x, lx), (y, ly)))
     }
 
     #[cfg(feature = "cuda")]

@@ -187,13 +187,13 @@ fn sum<T: Real>(plane: &[T]) -> f64 {
     sums.iter().sum()
 }
 
-/// The sum of each channel over samples and pixels.
+/// The sum of each channel over samples and pixels, in `f64`.
 pub(super) fn bias_gradient<T: Real>(g: Stored<'_>) -> Result<(CpuStorage, Shape)> {
     let (n, c, h, w) = g.1.shape().dims4()?;
     let g = slice::<T>(g.0, g.1)?;
     let plane = |sample: usize, channel: usize| &g[(sample * c + channel) * h * w..][..h * w];
     let channels = (0..c).into_par_iter().map(|channel| (0..n).map(|i| wide(sum, plane(i, channel))).sum::<f64>());
-    Ok(stored(channels.map(T::down).collect(), c))
+    Ok(stored::<f64>(channels.collect(), c))
 }
 
 pub(super) fn filter_gradient<T: Real>(d: Geometry, g: Stored<'_>, x: Stored<'_>) -> Result<(CpuStorage, Shape)> {

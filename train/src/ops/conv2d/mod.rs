@@ -65,7 +65,7 @@ struct Convolution {
     /// The filters in the image's type and order, where theirs is another.
     filters: Option<Tensor>,
     /// The bias likewise.
-    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "only a GPU takes images of another type"))]
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "the CPU rounds it as it reads it"))]
     bias: Option<Tensor>,
 }
 
@@ -117,7 +117,7 @@ impl CustomOp2 for Convolution {
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
         let geometry = self.geometry(lx.dims(), lw.dims());
-        with_real!("conv2d", x, T => cpu::forward::<T>(geometry, (x, lx), (w, lw), None))
+        with_real!("conv2d", [x, w], T => cpu::forward::<T>(geometry, (x, lx), (w, lw), None))
     }
 
     #[cfg(feature = "cuda")]
@@ -145,7 +145,7 @@ impl CustomOp3 for Convolution {
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let geometry = self.geometry(lx.dims(), lw.dims());
-        with_real!("conv2d", x, T => cpu::forward::<T>(geometry, (x, lx), (w, lw), Some((bias, lb))))
+        with_real!("conv2d", [x, w, bias], T => cpu::forward::<T>(geometry, (x, lx), (w, lw), Some((bias, lb))))
     }
 
     #[cfg(feature = "cuda")]
@@ -191,7 +191,7 @@ fn bias_gradient(format: Format, g: &Tensor) -> Result<Tensor> {
     channel_means(format, g)? * values as f64
 }
 
-/// Gradient of the result to gradient of the bias.
+/// Gradient of the result to gradient of the bias, in `f64`.
 struct BiasGradient;
 
 impl CustomOp1 for BiasGradient {
@@ -200,7 +200,7 @@ impl CustomOp1 for BiasGradient {
     }
 
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("conv2d", g, T => cpu::bias_gradient::<T>((g, lg)))
+        with_real!("conv2d", [g], T => cpu::bias_gradient::<T>((g, lg)))
     }
 }
 
@@ -213,7 +213,7 @@ impl CustomOp2 for InputGradient {
     }
 
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("conv2d", g, T => cpu::input_gradient::<T>(self.0, (g, lg), (w, lw)))
+        with_real!("conv2d", [g, w], T => cpu::input_gradient::<T>(self.0, (g, lg), (w, lw)))
     }
 
     #[cfg(feature = "cuda")]
@@ -231,7 +231,7 @@ impl CustomOp2 for FilterGradient {
     }
 
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("conv2d", g, T => cpu::filter_gradient::<T>(self.0, (g, lg), (x, lx)))
+        with_real!("conv2d", [g, x], T => cpu::filter_gradient::<T>(self.0, (g, lg), (x, lx)))
     }
 
     #[cfg(feature = "cuda")]

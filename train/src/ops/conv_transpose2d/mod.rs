@@ -71,7 +71,8 @@ impl CustomOp2 for Transposed {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("conv_transpose2d", x, T => cpu::forward::<T>(self.geometry(lx.dims(), lw.dims()), (x, lx), (w, lw)))
+        let geometry = self.geometry(lx.dims(), lw.dims());
+        with_real!("conv_transpose2d", [x, w], T => cpu::forward::<T>(geometry, (x, lx), (w, lw)))
     }
 
     #[cfg(feature = "cuda")]
@@ -97,7 +98,7 @@ impl CustomOp2 for InputGradient {
     }
 
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("conv_transpose2d", g, T => cpu::input_gradient::<T>(self.0, (g, lg), (w, lw)))
+        with_real!("conv_transpose2d", [g, w], T => cpu::input_gradient::<T>(self.0, (g, lg), (w, lw)))
     }
 
     #[cfg(feature = "cuda")]
@@ -115,7 +116,7 @@ impl CustomOp2 for FilterGradient {
     }
 
     fn cpu_fwd(&self, g: &CpuStorage, lg: &Layout, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("conv_transpose2d", g, T => cpu::filter_gradient::<T>(self.0, (g, lg), (x, lx)))
+        with_real!("conv_transpose2d", [g, x], T => cpu::filter_gradient::<T>(self.0, (g, lg), (x, lx)))
     }
 
     #[cfg(feature = "cuda")]

@@ -39,7 +39,7 @@ impl CustomOp1 for MaxPool {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("max_pool2x2", x, T => cpu::forward::<T>((x, lx)))
+        with_real!("max_pool2x2", [x], T => cpu::forward::<T>((x, lx)))
     }
 
     #[cfg(feature = "cuda")]
@@ -61,7 +61,7 @@ impl CustomOp2 for InputGradient {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!("max_pool2x2", x, T => cpu::input_gradient::<T>((x, lx), (g, lg)))
+        with_real!("max_pool2x2", [x, g], T => cpu::input_gradient::<T>((x, lx), (g, lg)))
     }
 
     #[cfg(feature = "cuda")]

@@ -43,7 +43,7 @@ impl CustomOp1 for Pointwise {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!(self.name(), x, T => cpu::forward::<T>(*self, (x, lx)))
+        with_real!(self.name(), [x], T => cpu::forward::<T>(*self, (x, lx)))
     }
 
     #[cfg(feature = "cuda")]
@@ -66,7 +66,7 @@ impl CustomOp2 for Gradient {
     }
 
     fn cpu_fwd(&self, v: &CpuStorage, lv: &Layout, g: &CpuStorage, lg: &Layout) -> Result<(CpuStorage, Shape)> {
-        with_real!(self.name(), v, T => cpu::gradient::<T>(self.0, (v, lv), (g, lg)))
+        with_real!(self.name(), [v, g], T => cpu::gradient::<T>(self.0, (v, lv), (g, lg)))
     }
 
     #[cfg(feature = "cuda")]

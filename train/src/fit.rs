@@ -109,7 +109,7 @@ pub fn fit(args: &FitArgs) -> Result<(), Error> {
     let mut progress = Progress::new(trainer.step, last);
     show(&progress);
 
-    let judge = Judge { run: &run, data: &data, device: &device, stop: &stop };
+    let judge = Judge { run: &run, plan: &plan, data: &data, device: &device, stop: &stop };
     if header.validation_due {
         let epoch = trainer.step.saturating_sub(1) / plan.per_epoch;
         if !judge.validate(&trainer, &mut header, &mut folder, &progress, epoch)? {

@@ -173,23 +173,32 @@ fn a_killed_run_continues_and_ends_with_the_same_weights() {
 #[test]
 fn a_run_without_gain_ends_early_and_stays_ended() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("run");
+    let (out, pieces) = (folder.path().join("run"), folder.path().join("pieces"));
     data_set(&folder.path().join("data"), 8, 2, 0);
     let run = run_file(folder.path(), 50).display().to_string();
     let settings = ["schedule.early_stop=2", "schedule.clip_norm=0.5", "schedule.stages[0].learning_rate=1e-30"];
-    let out_name = out.display().to_string();
-    let fit = || {
-        let mut arguments = vec!["fit", &run, "--out", &out_name];
+    let fit = |out: &Path, more: &[&str]| {
+        let out = out.display().to_string();
+        let mut arguments = vec!["fit", &run, "--out", &out];
         arguments.extend(settings.iter().flat_map(|s| ["--set", s]));
+        arguments.extend(more);
         let done = train(&arguments);
         assert!(done.status.success(), "{:?}", failure(&done));
         String::from_utf8_lossy(&done.stdout).into_owned()
     };
     for _ in 0..2 {
-        let text = fit();
+        let text = fit(&out, &[]);
         assert!(text.contains("no gain in 2 validations: ended early"), "{text}");
         assert_eq!(records(&out).iter().filter(|r| r.validation.is_some()).count(), 3);
     }
+    // In pieces, each of which validates at its end, it ends at the same step.
+    let last = |out: &Path| records(out).last().unwrap().step;
+    for steps in ["5", "6", "7"] {
+        fit(&pieces, &["--max-steps", steps]);
+        assert_eq!(last(&pieces).to_string(), steps);
+    }
+    fit(&pieces, &[]);
+    assert_eq!(last(&pieces), last(&out));
 }
 
 #[cfg(unix)]

@@ -3,12 +3,16 @@
 use candle_core::Device;
 use manifests::run::{Record, Run};
 
-use super::{folder::RunFolder, progress::Progress, record, stop::Stop, trainer::Trainer, training_data::TrainingData};
+use super::{
+    folder::RunFolder, progress::Progress, record, schedule::Plan, stop::Stop, trainer::Trainer,
+    training_data::TrainingData,
+};
 use crate::{Error, checkpoint::Header};
 
 /// What validations need that does not change.
 pub(super) struct Judge<'a> {
     pub(super) run: &'a Run,
+    pub(super) plan: &'a Plan,
     pub(super) data: &'a TrainingData,
     pub(super) device: &'a Device,
     pub(super) stop: &'a Stop,
@@ -45,7 +49,9 @@ impl Judge<'_> {
         progress.validation(step, &report.output, &report.input, best);
         folder.sample(step, &report.picture)?;
         header.scores = Some(report.output);
-        header.without_gain = if best { 0 } else { header.without_gain + 1 };
+        // One that `--max-steps` asked for does not bring the end nearer: the run would end elsewhere than in one piece.
+        let counts = u64::from(self.plan.validates(step));
+        header.without_gain = if best { 0 } else { header.without_gain + counts };
         if best {
             header.best_ssim = Some(report.output.ssim);
             trainer.save(&folder.best(), header, false)?;

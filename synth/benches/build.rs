@@ -236,7 +236,9 @@ fn encode(pictures: &[synth::Rgb8], names: &[Option<PathBuf>]) {
                 while let Some((picture, name)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     synth::encode::png_into(picture, &mut bytes).unwrap();
                     total.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                    name.iter().for_each(|name| std::fs::write(name, &bytes).unwrap());
+                    if let Some(name) = name {
+                        std::fs::write(name, &bytes).unwrap();
+                    }
                 }
             });
         }

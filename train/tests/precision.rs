@@ -10,8 +10,8 @@ use fitted::{Fixture, apart};
 /// Lower precisions follow the loss curve of `f32` within 2 % over 200 steps at reduced width.
 ///
 /// What is compared must not depend on luck: batch norms over few values, and a high learning rate, make a difference of 1e-5 in
-/// the pictures one of 18 % in the loss (3 samples of 32 x 64, whose fifth stage has 2 pixels, at 2e-3). Of 4 samples of 64 x 128
-/// at 2e-4 it makes 0.2 %.
+/// the pictures one of 18 % in the loss (3 samples of 32 x 64, whose fifth stage has 2 pixels, at 2e-3 and width 1/8). Of 4
+/// samples of 64 x 128 at 2e-4 and width 1/16 one of 1e-3 makes 0.2 %.
 fn follow(device: &str, runs: &[(&str, &str)]) {
     // Two sizes of 8 samples in batches of 4 are 4 steps an epoch.
     let f = Fixture::new(50, 16, 64);

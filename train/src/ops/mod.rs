@@ -5,9 +5,9 @@
 //! definition, the shape checks and the gradient; `cpu.rs` what computes it on the CPU, `cuda.rs` on a GPU
 //! (`kernels.cu` and, which of them run, `plan.rs`; `_last` is what differs where channels lie last).
 //!
-//! All operations take `f32`, `f64` or `bf16` tensors of any layout (non-contiguous ones are copied first; of `bf16` ones sums are
-//! taken in `f32` and results rounded) and images as N x C x H x W; those of the network are there for N x H x W x C, too ([`Format`]). They have
-//! these properties in common:
+//! All operations take `f32`, `f64` or `bf16` tensors of any layout (non-contiguous ones are copied first; of `bf16` ones no sum is
+//! taken in `bf16`, only results are rounded) and images as N x C x H x W; those of the network are there for N x H x W x C, too
+//! ([`Format`]). They have these properties in common:
 //!
 //! * **Thread count.** On the CPU results are the same, bit for bit, for any number of threads: work is cut by the shapes alone
 //!   and partial sums are added in a fixed order. They may differ in the last bits between instruction sets.

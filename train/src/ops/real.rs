@@ -65,7 +65,8 @@ impl_real!(f32: kernels_f32, transpose16_f32; f64: kernels_f64, no_transpose;);
 /// Runs a kernel with `$t` standing for the element type of storages, that of the first.
 ///
 /// Of `bf16` ones it computes in `f32`, and its result is rounded, as on a GPU: products of two `bf16` values are exact in
-/// `f32`, which sums are taken in. `f32` ones among them, such as filters, are rounded first.
+/// `f32`, which sums are taken in. `f32` ones that are listed beside them, such as filters, are rounded first; what is not
+/// listed, such as a norm's gamma, the kernel has as it is.
 macro_rules! with_real {
     ($op:expr, [$first:ident $(, $more:ident)*], $t:ident => $body:expr) => {
         match candle_core::backend::BackendStorage::dtype($first) {

@@ -20,8 +20,10 @@ use train::{
 const DRIFT: [f64; 10] = [1e-13, 1e-9, 1e-8, 1e-6, 1e-4, 1e-3, 5e-3, 5e-3, 5e-3, 5e-3];
 
 /// The same in f32, where PyTorch is off by up to 3e-3, and its gradients by 0.08 (shared) and 0.3 (independent) of
-/// the largest of their tensor.
-const F32: Tolerance = Tolerance { outputs: 1e-3, gradients: 0.1, course: 5e-3 };
+/// the largest of their tensor. Ours depend on the width of a processor's vectors: with independent branches and AVX-512 one
+/// tensor's is off by 0.16.
+const SHARED_F32: Tolerance = Tolerance { outputs: 1e-3, gradients: 0.1, course: 5e-3 };
+const INDEPENDENT_F32: Tolerance = Tolerance { gradients: 0.3, ..SHARED_F32 };
 
 /// Gradients are stored as f32.
 const F64: Tolerance = Tolerance { outputs: 1e-7, gradients: 1e-6, course: 0.0 };
@@ -152,10 +154,10 @@ fn independent_branches_in_f64() {
 
 #[test]
 fn shared_branches_in_f32() {
-    parity("corrn_shared.safetensors", Branches::Shared, DType::F32, &F32);
+    parity("corrn_shared.safetensors", Branches::Shared, DType::F32, &SHARED_F32);
 }
 
 #[test]
 fn independent_branches_in_f32() {
-    parity("corrn_independent.safetensors", Branches::Independent, DType::F32, &F32);
+    parity("corrn_independent.safetensors", Branches::Independent, DType::F32, &INDEPENDENT_F32);
 }

@@ -25,7 +25,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Candle could not compute.
-    #[error(transparent)]
+    #[error("{}", of_candle(.0))]
     Tensor(#[from] candle_core::Error),
     /// Anything else that ends a command: exit code 1.
     #[error("{0}")]
@@ -58,5 +58,48 @@ impl Error {
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => 2,
             _ => 1,
         }
+    }
+}
+
+/// What Candle says in one sentence: without the backtrace that RUST_BACKTRACE adds, and with what to do where a GPU's driver ends
+/// the work.
+pub(crate) fn of_candle(e: &candle_core::Error) -> String {
+    let mut e = e;
+    while let candle_core::Error::WithBacktrace { inner, .. } = e {
+        e = inner;
+    }
+    let text = e.to_string();
+    if text.contains("CUDA_ERROR_OUT_OF_MEMORY") {
+        return "the GPU's memory is full: a smaller batch or smaller pictures need less; nvidia-smi shows who else has some"
+            .into();
+    }
+    if text.starts_with("DriverError(") {
+        return format!(
+            "the GPU failed and cannot be used before the program is started again ({text}); dmesg may say why"
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candle_is_heard_without_its_backtrace() {
+        let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
+        let inner = Box::new(candle_core::Error::Msg("one sentence".into()));
+        let e = candle_core::Error::WithBacktrace { inner, backtrace };
+        assert!(e.to_string().lines().count() > 1);
+        assert_eq!(Error::from(e).to_string(), "one sentence");
+    }
+
+    #[test]
+    fn a_gpu_that_ends_the_work_is_told_with_what_to_do() {
+        let of = |text: &str| Error::from(candle_core::Error::Msg(text.into())).to_string();
+        let full = of("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")");
+        assert!(full.starts_with("the GPU's memory is full") && full.contains("smaller batch"), "{full}");
+        let lost = of("DriverError(CUDA_ERROR_LAUNCH_FAILED, \"unspecified launch failure\")");
+        assert!(lost.starts_with("the GPU failed") && lost.contains("unspecified launch failure"), "{lost}");
     }
 }

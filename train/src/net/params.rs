@@ -42,7 +42,7 @@ pub enum LoadError {
     #[error("{0}")]
     Mismatch(String),
     /// Candle could not convert or copy.
-    #[error(transparent)]
+    #[error("{}", crate::error::of_candle(.0))]
     Tensor(#[from] candle_core::Error),
 }
 

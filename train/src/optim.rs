@@ -125,10 +125,48 @@ impl Adam {
     pub fn step(&mut self, gradients: &GradStore) -> Result<()> {
         #[cfg(feature = "cuda")]
         if self.is_on_gpu() {
-            return self.step_on_gpu(gradients, 1.0, None).map(|_| ());
+            self.start_on_gpu(gradients, None, None)?;
+            self.finish(true);
+            return Ok(());
         }
-        self.steps += 1;
-        let constants = rule::constants(&self.config, self.steps);
+        self.apply(gradients)?;
+        self.finish(true);
+        Ok(())
+    }
+
+    /// Begins a step with the gradients times `factor`, a value of `f64` on the variables' device, and, where there is a limit,
+    /// clipped so that their global norm is at most that. Answers the norm before clipping, on the device: a GPU is not waited
+    /// for. Where factor or norm is not finite nothing is moved; [`Adam::finish`] has to be told which it was.
+    pub(crate) fn start(
+        &mut self,
+        mut gradients: GradStore,
+        factor: &Tensor,
+        limit: Option<f64>,
+    ) -> Result<Option<Tensor>> {
+        #[cfg(feature = "cuda")]
+        if self.is_on_gpu() {
+            return self.start_on_gpu(&gradients, Some(factor), limit);
+        }
+        let vars = self.slots.iter().map(|slot| &slot.var);
+        let factor = factor.to_scalar::<f64>()?;
+        if factor != 1.0 {
+            clip::scale(&mut gradients, vars.clone(), factor)?;
+        }
+        let norm = limit.map(|limit| clip::clip(&mut gradients, vars, limit)).transpose()?;
+        if factor.is_finite() && norm.is_none_or(f64::is_finite) {
+            self.apply(&gradients)?;
+        }
+        norm.map(|norm| Tensor::new(norm, &candle_core::Device::Cpu)).transpose()
+    }
+
+    /// Ends a step that was begun: whether it moved the variables.
+    pub(crate) fn finish(&mut self, taken: bool) {
+        self.steps += u64::from(taken);
+    }
+
+    /// What the next step does, on the CPU.
+    fn apply(&self, gradients: &GradStore) -> Result<()> {
+        let constants = rule::constants(&self.config, self.steps + 1);
         for slot in &self.slots {
             let Some(gradient) = slot.gradient(gradients)? else { continue };
             match slot.var.dtype() {
@@ -139,44 +177,25 @@ impl Adam {
         Ok(())
     }
 
-    /// As [`Adam::step`], with the gradients times `scale` and, where there is a limit, clipped so that their global norm
-    /// is at most that. Answers the norm before clipping; where it is not finite no step was taken.
-    pub fn step_clipped(&mut self, mut gradients: GradStore, scale: f64, limit: Option<f64>) -> Result<Option<f64>> {
-        #[cfg(feature = "cuda")]
-        if self.is_on_gpu() {
-            return self.step_on_gpu(&gradients, scale, limit);
-        }
-        let vars = self.slots.iter().map(|slot| &slot.var);
-        if scale != 1.0 {
-            clip::scale(&mut gradients, vars.clone(), scale)?;
-        }
-        let norm = limit.map(|limit| clip::clip(&mut gradients, vars, limit)).transpose()?;
-        if norm.is_none_or(f64::is_finite) {
-            self.step(&gradients)?;
-        }
-        Ok(norm)
-    }
-
     #[cfg(feature = "cuda")]
     fn is_on_gpu(&self) -> bool {
         self.slots.first().is_some_and(|slot| slot.var.device().is_cuda())
     }
 
     #[cfg(feature = "cuda")]
-    fn step_on_gpu(&mut self, gradients: &GradStore, scale: f64, limit: Option<f64>) -> Result<Option<f64>> {
+    fn start_on_gpu(
+        &mut self,
+        gradients: &GradStore,
+        factor: Option<&Tensor>,
+        limit: Option<f64>,
+    ) -> Result<Option<Tensor>> {
         if self.on_device.is_none() {
             let tensors = self.slots.iter().map(|s| (s.var.as_tensor(), [Some(&s.first), Some(&s.second)]));
             self.on_device = cuda::OnDevice::of(&tensors.collect::<Vec<_>>())?;
         }
         let Some(device) = &mut self.on_device else { bail!("Adam: the variables are not on a GPU") };
         let gradients = self.slots.iter().map(|slot| slot.gradient(gradients)).collect::<Result<Vec<_>>>()?;
-        let rule = rule::constants(&self.config, self.steps + 1);
-        let clipped = device.step(&gradients, rule, scale, limit)?;
-        let norm = clipped.map(|clipped| device.norm(&clipped)).transpose()?;
-        if norm.is_none_or(f64::is_finite) {
-            self.steps += 1;
-        }
-        Ok(norm)
+        device.step(&gradients, rule::constants(&self.config, self.steps + 1), factor, limit)
     }
 
     /// Copies of all moments under `exp_avg.NAME` and `exp_avg_sq.NAME`, in the variables' order.

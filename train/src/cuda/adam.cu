@@ -114,12 +114,12 @@ __device__ __forceinline__ void squares(const Slot<T>* slots, const T* const* gr
     if (threadIdx.x == 0) partial[blockIdx.x] = sum[0];
 }
 
-// From the sum of squares to {norm, factor}: the global norm of `scale` times the gradients, and what to multiply these
-// with so that it is at most `limit`, as PyTorch's clip_grad_norm_; not a number where the norm is not finite.
-ENTRY(1) clip(const double* squares, double* norm_and_factor, double scale, double limit) {
-    const double norm = sqrt(*squares) * scale, factor = limit / (norm + 1e-6);
+// From the sum of squares to {norm, factor}: the global norm of the gradients times `*scale` (1 where it is null), and what to
+// multiply these with so that it is at most `limit`, as PyTorch's clip_grad_norm_; not a number where the norm is not finite.
+ENTRY(1) clip(const double* squares, double* norm_and_factor, const double* scale, double limit) {
+    const double times = scale ? *scale : 1, norm = sqrt(*squares) * times, factor = limit / (norm + 1e-6);
     norm_and_factor[0] = norm;
-    norm_and_factor[1] = isfinite(norm) ? scale * (factor < 1 ? factor : 1) : norm - norm;
+    norm_and_factor[1] = isfinite(norm) ? times * (factor < 1 ? factor : 1) : norm - norm;
 }
 EMULATED(clip)
 

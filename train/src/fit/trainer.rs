@@ -35,17 +35,49 @@ impl Figures {
         self.loss.is_finite() && self.gradient_norm.is_none_or(f64::is_finite)
     }
 
+    /// The means of what a step's batches gave, with the gradients' norm. A GPU is waited for here, once.
+    fn read(batches: &[Pending], norm: Option<&Tensor>) -> Result<Self, Error> {
+        let mut all: Vec<Tensor> = batches.iter().map(|b| b.values.to_dtype(DType::F64)).collect::<Result<_, _>>()?;
+        all.extend(norm.map(|norm| norm.reshape(1)).transpose()?);
+        let mut values = Tensor::cat(&all, 0)?.to_vec1::<f64>()?.into_iter();
+        let mut figures = Self::default();
+        for (i, batch) in batches.iter().enumerate() {
+            let loss = values.next().unwrap_or(f64::NAN);
+            if !loss.is_finite() {
+                figures.bad_batch.get_or_insert(i);
+            }
+            figures.loss += loss / batches.len() as f64;
+            for (mean, _) in figures.terms.iter_mut().zip(batch.terms).filter(|(_, there)| *there) {
+                *mean = values.next().map(|value| mean.unwrap_or(0.0) + value / batches.len() as f64);
+            }
+        }
+        // Where the loss is no number, neither is the norm.
+        figures.gradient_norm = values.next().filter(|_| figures.bad_batch.is_none());
+        Ok(figures)
+    }
+}
+
+/// What a batch gave, where it was computed: a GPU may have most of that to do yet.
+struct Pending {
+    /// The weighted loss, then its terms.
+    values: Tensor,
+    /// Which terms there are.
+    terms: [bool; 6],
+}
+
+impl Pending {
     fn of(terms: &Terms) -> Result<Self, Error> {
         let t = [&terms.ssim_b, &terms.statistic_b, &terms.l1_b, &terms.ssim_r, &terms.statistic_r, &terms.si_gradient];
-        // Read in one piece: a GPU has to be waited for only once.
         let all: Vec<Tensor> =
             std::iter::once(&terms.total).chain(t.into_iter().flatten()).map(Tensor::detach).collect();
-        let mut values = Tensor::stack(&all, 0)?.to_dtype(DType::F64)?.to_vec1::<f64>()?.into_iter();
-        let mut figures = Self { loss: values.next().unwrap_or(f64::NAN), ..Self::default() };
-        for (out, term) in figures.terms.iter_mut().zip(t) {
-            *out = term.as_ref().and_then(|_| values.next());
-        }
-        Ok(figures)
+        Ok(Self { values: Tensor::stack(&all, 0)?, terms: t.map(Option::is_some) })
+    }
+
+    /// What the gradients of all batches are multiplied with, in `f64`: one over the batches, and no number where a loss is none.
+    fn factor(batches: &[Self]) -> Result<Tensor, Error> {
+        let losses: Vec<Tensor> = batches.iter().map(|b| b.values.narrow(0, 0, 1)).collect::<Result<_, _>>()?;
+        let sum = Tensor::cat(&losses, 0)?.to_dtype(DType::F64)?.sum_all()?;
+        Ok(sum.affine(0.0, 1.0 / batches.len() as f64)?)
     }
 }
 
@@ -124,38 +156,31 @@ impl Trainer {
         next: impl FnOnce() -> Option<Batch>,
     ) -> Result<Figures, Error> {
         self.statistics.keep()?;
-        let (mut sums, mut all, mut next) = (Sums::default(), None::<GradStore>, Some(next));
+        let (mut pending, mut all) = (Vec::new(), None::<GradStore>);
         for (i, batch) in batches.iter().enumerate() {
             let batch = self.carrier.carry(batch)?;
             let (out, tape) = self.net.record(&batch.mixture, self.pass)?;
             let terms = loss::corrn(&self.run.loss, &out, &batch.background, &batch.reflection)?;
-            // A GPU has most of that to do yet, which the figures wait for.
-            let following = batches.get(i + 1).cloned().or_else(|| next.take().and_then(|next| next()));
-            following.map(|batch| self.carrier.carry_ahead(&batch)).transpose()?;
-            let figures = Figures::of(&terms)?;
-            sums.add(&figures);
-            if !figures.loss.is_finite() {
-                sums.bad_batch = Some(i);
-                break;
-            }
             let gradients = tape.backward(&terms.total)?;
             all = Some(match all {
                 None => gradients,
                 Some(all) => add(all, gradients, &self.net.params().trained())?,
             });
+            pending.push(Pending::of(&terms)?);
+            batches.get(i + 1).map(|batch| self.carrier.carry_ahead(batch)).transpose()?;
         }
-        let mut figures = sums.mean();
+        self.adam.set_lr(learning_rate);
+        let factor = Pending::factor(&pending)?;
+        let norm = all.map(|all| self.adam.start(all, &factor, self.run.schedule.clip_norm)).transpose()?.flatten();
+        // A GPU has most of the step to do yet, which the figures wait for.
+        next().map(|batch| self.carrier.carry_ahead(&batch)).transpose()?;
+        let figures = Figures::read(&pending, norm.as_ref())?;
         self.step += 1;
-        if let Some(gradients) = all.filter(|_| figures.is_finite()) {
-            self.adam.set_lr(learning_rate);
-            let mean = 1.0 / batches.len() as f64;
-            figures.gradient_norm = self.adam.step_clipped(gradients, mean, self.run.schedule.clip_norm)?;
-            if let Some(average) = self.average.as_ref().filter(|_| figures.is_finite()) {
-                average.update(self.adam.steps())?;
-            }
-        }
+        self.adam.finish(figures.is_finite());
         if !figures.is_finite() {
             self.statistics.restore()?;
+        } else if let Some(average) = &self.average {
+            average.update(self.adam.steps())?;
         }
         Ok(figures)
     }
@@ -213,31 +238,6 @@ impl Trainer {
 /// The moving average that a run asks for, which begins as the network's weights are.
 fn average(run: &Run, net: &Corrn) -> Result<Option<Average>, Error> {
     Ok(run.schedule.ema.map(|decay| Average::new(net.params().trained(), decay)).transpose()?)
-}
-
-/// Sums over a step's batches.
-#[derive(Default)]
-struct Sums {
-    batches: f64,
-    loss: f64,
-    terms: [Option<f64>; 6],
-    bad_batch: Option<usize>,
-}
-
-impl Sums {
-    fn add(&mut self, figures: &Figures) {
-        self.batches += 1.0;
-        self.loss += figures.loss;
-        for (sum, term) in self.terms.iter_mut().zip(figures.terms) {
-            *sum = term.map(|t| sum.unwrap_or(0.0) + t);
-        }
-    }
-
-    /// The means; up to the bad batch where there is one.
-    fn mean(&self) -> Figures {
-        let terms = self.terms.map(|t| t.map(|t| t / self.batches));
-        Figures { loss: self.loss / self.batches, terms, gradient_norm: None, bad_batch: self.bad_batch }
-    }
 }
 
 /// The sums of two passes' gradients.

@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 #[cfg(feature = "cuda")]
 use candle_core::{CudaStorage, backend::BackendStorage};
 
+use super::pointwise::times;
 use super::tape::apply2;
 
 /// A value at given arguments, with the gradients that were asked for.
@@ -45,7 +46,7 @@ impl CustomOp2 for ScalarFn {
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let scaled = |t: &Option<Tensor>| t.as_ref().map(|t| t.broadcast_mul(g)).transpose();
+        let scaled = |t: &Option<Tensor>| t.as_ref().map(|t| times(t, g)).transpose();
         Ok((scaled(&self.gradients.0)?, scaled(&self.gradients.1)?))
     }
 }

@@ -5,8 +5,8 @@ use candle_core::cuda_backend::cudarc::driver::CudaSlice;
 use candle_core::{DType, Device, Result, Tensor, bail};
 
 use super::plan::{self, Tables, chunks};
-use crate::cuda::machine::{Stream, address, element, pointer};
-use crate::cuda::plan::Pointer;
+use crate::cuda::machine::{Stream, address, element, pointer, result, tensor};
+use crate::cuda::plan::{Element, Pointer};
 
 /// Tensors of one type, in the device's memory as the kernels want them.
 #[derive(Debug)]
@@ -70,42 +70,33 @@ impl OnDevice {
         Ok(())
     }
 
-    /// One step by `rule` with contiguous gradients times `scale`, and, where there is a limit, clipped to a global norm of
-    /// at most that; without stopping the stream. Answers norm and factor on the device where there is a limit; a norm that
-    /// is not finite leaves everything as it is.
+    /// One step by `rule` with contiguous gradients times `factor`, a value of `f64`, or as they are, and, where there is a limit,
+    /// clipped to a global norm of at most that; without stopping the stream. Answers the norm, on the device, where there is a
+    /// limit; a norm or a factor that is not finite leaves everything as it is.
     pub(super) fn step(
         &mut self,
         gradients: &[Option<Tensor>],
         rule: [f64; 9],
-        scale: f64,
+        factor: Option<&Tensor>,
         limit: Option<f64>,
-    ) -> Result<Option<CudaSlice<f64>>> {
+    ) -> Result<Option<Tensor>> {
         self.list(gradients)?;
         let mut stream = Stream::of(&self.device);
         let lists: Vec<(Tables, Pointer)> =
             self.tables.iter().map(|t| (t.tables, address(&self.device, &t.gradients))).collect();
+        let factor = factor.map_or(Ok(Pointer::NULL), pointer)?;
         // A limit of infinity would do as well, but for the gradients' pass through memory.
-        let clipped = match limit {
-            Some(limit) => {
-                let clipped = self.device.alloc_zeros::<f64>(2)?;
-                plan::clip(&mut stream, &lists, (scale, limit), address(&self.device, &clipped))?;
-                clipped
-            }
-            None => self.device.clone_htod(&[0.0, scale])?,
-        };
-        let factor = Pointer(address(&self.device, &clipped).0 + 8);
+        let clipped = limit.map(|limit| {
+            let (storage, at) = result(&self.device, Element::F64, 2)?;
+            plan::clip(&mut stream, &lists, (factor, limit), at)?;
+            Ok::<_, candle_core::Error>((tensor(storage, 2), Pointer(at.0 + 8)))
+        });
+        let clipped = clipped.transpose()?;
+        let factor = clipped.as_ref().map_or(factor, |(_, factor)| *factor);
         for (table, gradients) in &lists {
             table.step(&mut stream, *gradients, rule, factor)?;
         }
-        Ok(limit.map(|_| clipped))
-    }
-
-    /// The norm that [`OnDevice::step`] answered; waits for it.
-    pub(super) fn norm(&self, clipped: &CudaSlice<f64>) -> Result<f64> {
-        match self.device.clone_dtoh(clipped)?.first() {
-            Some(norm) => Ok(*norm),
-            None => bail!("Adam: the norm has no value"),
-        }
+        clipped.map(|(norm_and_factor, _)| norm_and_factor.get(0)).transpose()
     }
 
     /// Moves the averages, each variable's first other tensor, by `part` of their distance to the variables.

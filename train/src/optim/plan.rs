@@ -81,12 +81,12 @@ impl Tables {
     }
 }
 
-/// Writes two values of `f64`: the global norm of `scale` times the gradients of all tables, and the factor for
-/// [`Tables::step`] that brings it down to `limit`, which is not a number where the norm is not finite.
+/// Writes two values of `f64`: the global norm of the gradients of all tables times the `f64` at `scale` (1 where it is null), and
+/// the factor for [`Tables::step`] that brings it down to `limit`, which is not a number where the norm is not finite.
 pub(crate) fn clip(
     on: &mut impl Machine,
     tables: &[(Tables, Pointer)],
-    (scale, limit): (f64, f64),
+    (scale, limit): (Pointer, f64),
     norm_and_factor: Pointer,
 ) -> Result<()> {
     let blocks = tables.iter().map(|(t, _)| t.blocks as usize).sum::<usize>();
@@ -97,6 +97,6 @@ pub(crate) fn clip(
         done += u64::from(table.blocks);
     }
     total(on, Element::F64, (partial, count("chunks", blocks)?), 1.0, sum)?;
-    let args = vec![Arg::Pointer(sum), Arg::Pointer(norm_and_factor), Arg::F64(scale), Arg::F64(limit)];
+    let args = vec![Arg::Pointer(sum), Arg::Pointer(norm_and_factor), Arg::Pointer(scale), Arg::F64(limit)];
     on.launch(Launch { module: "adam", kernel: "clip", element: None, blocks: [1; 3], threads: 1, args })
 }

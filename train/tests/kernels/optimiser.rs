@@ -134,7 +134,14 @@ fn clipping() {
             .map(|g| g * g)
             .sum();
         let norm = squares.sqrt() * 0.5;
-        for (poison, limit, factor) in [(0.0, 1.0, 0.5 / (norm + 1e-6)), (0.0, 1e6, 0.5), (f64::NAN, 1.0, f64::NAN)] {
+        let (half, none) = (0.5, f64::NAN);
+        for (poison, scale, limit, factor) in [
+            (0.0, half, 1.0, 0.5 / (norm + 1e-6)),
+            (0.0, half, 1e6, 0.5),
+            (none, half, 1.0, none),
+            // As of a loss that is no number.
+            (0.0, none, 1.0, none),
+        ] {
             let found = in_both_orders(|on| {
                 let (state, (mut arrays, mut pointers)) = (State::new(element), gradients(element, 1));
                 if poison != 0.0 {
@@ -143,12 +150,12 @@ fn clipping() {
                     arrays[5] = Array::of(element, &bad, 0);
                     pointers[5] = arrays[5].at().0;
                 }
-                let result = Array::poisoned(Element::F64, 2, 0);
+                let (scale, result) = (Array::of(Element::F64, &[scale], 0), Array::poisoned(Element::F64, 2, 0));
                 let tables = [(state.tables(), Pointer(pointers.as_ptr() as u64))];
-                clip(on, &tables, (0.5, limit), result.at()).unwrap();
+                clip(on, &tables, (scale.at(), limit), result.at()).unwrap();
                 vec![result]
             });
-            let norm = if poison == 0.0 { norm } else { f64::NAN };
+            let norm = if factor.is_finite() { norm } else { f64::NAN };
             close("norm and factor", &found[0], &[norm, factor], 1e-12);
         }
     }

@@ -188,6 +188,26 @@ fn pointwise() {
 }
 
 #[test]
+fn products_with_a_factor() {
+    for element in ELEMENTS {
+        for (count, skip) in [(1, 0), (255, 1), (5000, 0)] {
+            let (x, factor) = (hostile(element, 3, count), random(element, 4, 1));
+            let found = in_both_orders(|on| {
+                let (x, factor, y) = (
+                    Array::of(element, &x, skip),
+                    Array::of(element, &factor, 1),
+                    Array::poisoned(element, count, skip),
+                );
+                plan_pointwise::apply(on, "times", element, count, &[x.at(), factor.at(), y.at()]).unwrap();
+                vec![y]
+            });
+            let [x, factor] = [(&x, count), (&factor, 1)].map(|(v, n)| tensor(v, &[n], dtype(element)));
+            same("products", &found[0], &values(&x.broadcast_mul(&factor).unwrap()));
+        }
+    }
+}
+
+#[test]
 fn sobel() {
     for element in [Element::F32, Element::F64] {
         for (n, h, w) in [(1, 1, 1), (2, 1, 5), (1, 6, 1), (3, 7, 9), (2, 20, 33)] {

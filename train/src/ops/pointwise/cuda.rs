@@ -1,9 +1,9 @@
 //! Pointwise functions on a GPU.
 
-use candle_core::{CudaStorage, Layout, Result, Shape};
+use candle_core::{CudaStorage, Device, Layout, Result, Shape, Tensor, bail};
 
 use super::{Pointwise, plan};
-use crate::cuda::machine::{Stream, argument, result};
+use crate::cuda::machine::{Stream, argument, element, pointer, result, tensor};
 
 type Stored<'a> = (&'a CudaStorage, &'a Layout);
 
@@ -21,6 +21,19 @@ pub(super) fn gradient(op: Pointwise, known: Stored<'_>, g: Stored<'_>) -> Resul
         Pointwise::Abs => "abs_gradient",
     };
     apply(kernel, &[known, g])
+}
+
+/// Contiguous values times one factor of their type.
+pub(super) fn times(x: &Tensor, factor: &Tensor) -> Result<Tensor> {
+    let Device::Cuda(device) = x.device() else { bail!("an image is not on the GPU") };
+    if factor.dtype() != x.dtype() || factor.elem_count() != 1 {
+        bail!("a factor is {:?} {:?}, not one value of {:?}", factor.dims(), factor.dtype(), x.dtype());
+    }
+    let element = element(x.dtype())?;
+    let (to, last) = result(device, element, x.elem_count())?;
+    let pointers = [pointer(x)?, pointer(factor)?, last];
+    plan::apply(&mut Stream::of(device), "times", element, x.elem_count(), &pointers)?;
+    Ok(tensor(to, x.shape()))
 }
 
 fn apply(kernel: &'static str, from: &[Stored<'_>]) -> Result<(CudaStorage, Shape)> {

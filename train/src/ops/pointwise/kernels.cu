@@ -1,4 +1,4 @@
-// ReLU and absolute value with their gradients, one pass each: a thread takes one pack of 16 bytes.
+// ReLU and absolute value with their gradients, and products with one factor, one pass each: a thread takes one pack of 16 bytes.
 
 #include "cuda/common.cuh"
 
@@ -70,6 +70,21 @@ struct Gradient {
     }
 };
 
+template <class T>
+struct Times {
+    const T* x;
+    T* y;
+    Wide<T> factor;
+
+    template <int V>
+    __device__ void operator()(size_t at) const {
+        Pack<T, V> values = load<V>(x + at);
+#pragma unroll
+        for (int k = 0; k < V; ++k) values.of[k] = down<T>(up(values.of[k]) * factor);
+        store(y + at, values);
+    }
+};
+
 // `known` is the result of ReLU, the argument of the absolute value.
 #define OF_FUNCTION(F, T, name)                                                                                  \
     ENTRY(THREADS) name(const T* x, T* y, size_t count) {                                                        \
@@ -81,7 +96,13 @@ struct Gradient {
         each<T>(count, aligned(known) && aligned(g) && aligned(gx), Gradient<T, F>{known, g, gx});               \
     }                                                                                                            \
     EMULATED(name)
+#define OF_FACTOR(T, name)                                                                                       \
+    ENTRY(THREADS) name(const T* x, const T* factor, T* y, size_t count) {                                       \
+        each<T>(count, aligned(x) && aligned(y), Times<T>{x, y, up(*factor)});                                   \
+    }                                                                                                            \
+    EMULATED(name)
 #define OF_TYPE(T, name)                  \
+    OF_FACTOR(T, times_##name)            \
     OF_FUNCTION(Relu, T, relu_##name)     \
     OF_FUNCTION(Abs, T, abs_##name)       \
     OF_GRADIENT(Relu, T, relu_gradient_##name) \

@@ -1,4 +1,4 @@
-//! ReLU and absolute value.
+//! ReLU and absolute value, and products with one factor.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -21,6 +21,16 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
 /// `|x|`, of any shape. The gradient at 0 is 0, as in PyTorch (Candle's own has 1).
 pub fn abs(x: &Tensor) -> Result<Tensor> {
     apply(x, Pointwise::Abs)
+}
+
+/// Contiguous values times `factor`, a tensor of one value, for gradients: the result has no history.
+pub(super) fn times(x: &Tensor, factor: &Tensor) -> Result<Tensor> {
+    // Candle's way sends strides to a GPU for each product.
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return cuda::times(x, factor);
+    }
+    x.broadcast_mul(factor)
 }
 
 fn apply(x: &Tensor, op: Pointwise) -> Result<Tensor> {

@@ -7,8 +7,8 @@ use crate::cuda::plan::{Arg, Element, Launch, Machine, Pointer, count};
 /// Threads of a block, each with 16 bytes of values.
 const THREADS: usize = 256;
 
-/// `kernel` of `values` values: the function's name from (x, result), or `NAME_gradient` from (result of ReLU or argument
-/// of the absolute value, its gradient, result).
+/// `kernel` of `values` values: the function's name from (x, result), `NAME_gradient` from (result of ReLU or argument of the
+/// absolute value, its gradient, result), or `times` from (x, one factor of x's type, result).
 pub(crate) fn apply(
     on: &mut impl Machine,
     kernel: &'static str,

@@ -5,8 +5,14 @@
 #   ./run test     every device test
 #   ./run bench    a training step and each operation; beside PyTorch where BENCH_STEP_PEER names its program
 #                  (BENCH_STEP_PEER="python3 bench_step.py"), and python3 has torch
+#   ./run simulated
+#                  the tests on the libraries of a simulated GPU in ./simulated (`./dev test --simulated-gpu` builds them)
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
+
+if [ "${1:-}" = simulated ]; then
+  export LD_LIBRARY_PATH=$PWD/simulated VITRINE_SIMULATED_GPU=1
+fi
 
 # Libraries: as installed, else those of Python's wheels.
 missing() { ldd ./train | sed -n 's/^[[:space:]]*\(lib[^ ]*\) => not found.*/\1/p' | sort -u; }
@@ -28,6 +34,15 @@ part() {
   "$@" || failed+=("$1")
 }
 
+# The result of all parts.
+ended() {
+  if [ ${#failed[@]} != 0 ]; then
+    printf 'run: failed: %s\n' "${failed[*]}" >&2
+    exit 1
+  fi
+  echo "All device tests passed."
+}
+
 export CARGO_MANIFEST_DIR=$PWD/repository/train VITRINE_TRAIN=$PWD/train VITRINE_REQUIRE_GPU=1
 case ${1:-} in
   test)
@@ -36,11 +51,13 @@ case ${1:-} in
     part ./tests/ops --test-threads=1 --nocapture cuda::
     part ./tests/gpu --test-threads=1 --nocapture
     part ./tests/precision --test-threads=1 --nocapture
-    if [ ${#failed[@]} != 0 ]; then
-      printf 'run: failed: %s\n' "${failed[*]}" >&2
-      exit 1
-    fi
-    echo "All device tests passed." ;;
+    ended ;;
+  simulated)
+    part ./train doctor
+    part ./tests/ops --test-threads=1 cuda::
+    part ./tests/gpu --test-threads=1
+    part ./tests/simulated --test-threads=1 --nocapture
+    ended ;;
   bench)
     ./benches/gpu
     if python3 -c 'import torch' 2>/dev/null; then
@@ -48,5 +65,5 @@ case ${1:-} in
     else
       OPS_DEVICE=cuda:0 OPS_BATCH=16 ./benches/ops
     fi ;;
-  *) echo "usage: ./run test | bench" >&2; exit 2 ;;
+  *) echo "usage: ./run test | bench | simulated" >&2; exit 2 ;;
 esac

@@ -254,6 +254,14 @@ T* shared(int place, size_t extent) {
     return reinterpret_cast<T*>(memory.data());
 }
 
+// Bytes of each of a kernel's parameters; how many there are.
+template <class... Parameters>
+size_t sizes(void (*)(Parameters...), size_t* bytes) {
+    const size_t all[] = {sizeof(Parameters)...};
+    std::copy(std::begin(all), std::end(all), bytes);
+    return sizeof...(Parameters);
+}
+
 template <class... Parameters>
 void launch(void (*kernel)(Parameters...), void** arguments, const unsigned* blocks, unsigned threads, unsigned falling) {
     struct Call {
@@ -314,8 +322,9 @@ inline unsigned __float_as_uint(float value) {
 }
 
 #define SHARED(type, name, extent) auto* const name = emulator::shared<type>(__COUNTER__, extent)
-// Gives the kernel a name that the tests find, for any parameters.
+// Gives the kernel names that the tests and the simulated GPU find, for any parameters.
 #define EMULATED(kernel)                                                                                       \
     extern "C" void emulated_##kernel(void** arguments, const unsigned* blocks, unsigned threads, unsigned falling) { \
         emulator::launch(kernel, arguments, blocks, threads, falling);                                         \
-    }
+    }                                                                                                          \
+    extern "C" size_t sizes_##kernel(size_t* bytes) { return emulator::sizes(kernel, bytes); }

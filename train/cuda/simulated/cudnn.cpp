@@ -1,0 +1,364 @@
+// cuDNN (libcudnn.so.9) of a simulated GPU, as far as convolutions ask for it: see README.md.
+//
+// It answers what the library may answer and a test should meet: an algorithm that is estimated the fastest and refuses, one that
+// needs its workspace, passes that no algorithm takes with channels last.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "device.hpp"
+
+namespace {
+
+// cudnnStatus_t, cudnnDataType_t, cudnnTensorFormat_t, cudnnMathType_t
+enum { SUCCESS = 0, BAD_PARAM = 2000, NOT_SUPPORTED = 3000 };
+enum { FLOAT = 0, DOUBLE = 1, BFLOAT16 = 9 };
+enum { NCHW = 0, NHWC = 1 };
+enum { DEFAULT_MATH = 0, TENSOR_OP_MATH = 1, FMA_MATH = 3 };
+
+struct Handle {
+    void* stream = nullptr;
+};
+// Of images and of filters: the extents in the order N, C, H, W whatever the format.
+struct Tensor {
+    int format = -1, type = -1, extents[4] = {};
+    size_t count() const { return size_t(extents[0]) * extents[1] * extents[2] * extents[3]; }
+    size_t size() const { return type == DOUBLE ? 8 : type == FLOAT ? 4 : 2; }
+};
+struct Convolution {
+    int padding = 0, stride = 1, sums = -1, math = DEFAULT_MATH;
+};
+struct Found {
+    unsigned algorithm, status;
+    float time;
+    size_t memory;
+    unsigned deterministic, math;
+    int reserved[3];
+};
+enum Pass { FORWARD, IMAGE, FILTERS };
+
+// Algorithms, in the order of the estimate: one that refuses when it is run, one that adds in any order, one with a workspace,
+// one without.
+enum { REFUSES = 5, LOOSE = 3, SPACIOUS = 1, PLAIN = 0 };
+
+size_t workspace(const Tensor& filters, int algorithm) {
+    return algorithm == SPACIOUS ? filters.count() * filters.size() : 0;
+}
+
+float from_bf16(uint16_t bits) {
+    const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+    float value;
+    std::memcpy(&value, &wide, 4);
+    return value;
+}
+// Keeps a number of an f32's lower bits at 0: 16 for bf16, 13 for TF32.
+float rounded(float value, int lower) {
+    if (value != value) return value;
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    bits += (1u << (lower - 1)) - 1 + (bits >> lower & 1);
+    bits &= ~((1u << lower) - 1);
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
+
+// Where the value n, c, y, x of a tensor lies.
+size_t place(const Tensor& t, size_t n, size_t c, size_t y, size_t x) {
+    const size_t C = t.extents[1], H = t.extents[2], W = t.extents[3];
+    return t.format == NCHW ? ((n * C + c) * H + y) * W + x : ((n * H + y) * W + x) * C + c;
+}
+
+// Calls f(value's place in the tensor, its place in the order N, C, H, W) for every value.
+template <class F>
+void each(const Tensor& t, F f) {
+    size_t i = 0;
+    for (int n = 0; n < t.extents[0]; ++n)
+        for (int c = 0; c < t.extents[1]; ++c)
+            for (int y = 0; y < t.extents[2]; ++y)
+                for (int x = 0; x < t.extents[3]; ++x) f(place(t, n, c, y, x), i++);
+}
+
+template <class A>
+std::vector<A> read(const Tensor& t, const void* from, bool tf32) {
+    std::vector<A> values(t.count());
+    each(t, [&](size_t at, size_t i) {
+        if (t.type == DOUBLE) values[i] = A(static_cast<const double*>(from)[at]);
+        else if (t.type == FLOAT) values[i] = tf32 ? rounded(static_cast<const float*>(from)[at], 13) : static_cast<const float*>(from)[at];
+        else values[i] = from_bf16(static_cast<const uint16_t*>(from)[at]);
+    });
+    return values;
+}
+
+template <class A>
+void write(const Tensor& t, const std::vector<A>& values, void* to) {
+    each(t, [&](size_t at, size_t i) {
+        if (t.type == DOUBLE) static_cast<double*>(to)[at] = values[i];
+        else if (t.type == FLOAT) static_cast<float*>(to)[at] = float(values[i]);
+        else {
+            const float value = rounded(float(values[i]), 16);
+            uint32_t bits;
+            std::memcpy(&bits, &value, 4);
+            static_cast<uint16_t*>(to)[at] = static_cast<uint16_t>(bits >> 16);
+        }
+    });
+}
+
+struct Arguments {
+    Tensor image, filters, result;
+    Convolution convolution;
+    Pass pass;
+    // In the order image, filters, result.
+    void* at[3];
+};
+
+// A pass over whole rows; A is what is added in.
+template <class A>
+void compute(const Arguments& a) {
+    const bool tf32 = a.convolution.math == TENSOR_OP_MATH;
+    const auto [N, C, H, W] = a.image.extents;
+    const auto [N_, O, RH, RW] = a.result.extents;
+    const int KH = a.filters.extents[2], KW = a.filters.extents[3], s = a.convolution.stride, p = a.convolution.padding;
+    const Tensor* tensors[3] = {&a.image, &a.filters, &a.result};
+    const int written = a.pass == FORWARD ? 2 : a.pass == IMAGE ? 0 : 1;
+    std::vector<A> values[3];
+    for (int i = 0; i < 3; ++i) values[i] = i == written ? std::vector<A>(tensors[i]->count()) : read<A>(*tensors[i], a.at[i], tf32);
+    for (int n = 0; n < N; ++n)
+        for (int o = 0; o < O; ++o)
+            for (int c = 0; c < C; ++c)
+                for (int ky = 0; ky < KH; ++ky)
+                    for (int kx = 0; kx < KW; ++kx) {
+                        A& weight = values[1][((size_t(o) * C + c) * KH + ky) * KW + kx];
+                        // Results whose pixel of the image is there.
+                        const int first = std::max(0, (p - kx + s - 1) / s), last = std::min(RW, (W - 1 + p - kx) / s + 1);
+                        A sum = 0;
+                        for (int y = 0; y < RH; ++y) {
+                            const int iy = y * s - p + ky;
+                            if (iy < 0 || iy >= H || W - 1 + p - kx < 0) continue;
+                            A* image = &values[0][((size_t(n) * C + c) * H + iy) * W];
+                            A* result = &values[2][((size_t(n) * O + o) * RH + y) * RW];
+                            const int shift = kx - p;
+                            if (a.pass == FORWARD)
+                                for (int x = first; x < last; ++x) result[x] += weight * image[x * s + shift];
+                            else if (a.pass == IMAGE)
+                                for (int x = first; x < last; ++x) image[x * s + shift] += weight * result[x];
+                            else
+                                for (int x = first; x < last; ++x) sum += result[x] * image[x * s + shift];
+                        }
+                        if (a.pass == FILTERS) weight += sum;
+                    }
+    write(*tensors[written], values[written], a.at[written]);
+}
+
+// What cuDNN refuses for these descriptors whatever the algorithm.
+int supports(const Arguments& a) {
+    const Tensor &x = a.image, &w = a.filters, &y = a.result;
+    const Convolution& c = a.convolution;
+    const bool types = x.type == w.type && x.type == y.type && c.sums == (x.type == DOUBLE ? DOUBLE : FLOAT);
+    const bool formats = x.format == w.format && x.format == y.format;
+    const auto side = [&](int i) { return (x.extents[i] + 2 * c.padding - w.extents[i]) / c.stride + 1; };
+    const bool extents = x.extents[0] == y.extents[0] && x.extents[1] == w.extents[1] && w.extents[0] == y.extents[1] &&
+                         side(2) == y.extents[2] && side(3) == y.extents[3];
+    if (!types || !formats || !extents) return BAD_PARAM;
+    const bool last = x.format == NHWC;
+    if (last && x.type == DOUBLE) return NOT_SUPPORTED;
+    // So that the way round is taken.
+    if (last && a.pass == FILTERS && x.extents[1] % 2 == 1) return NOT_SUPPORTED;
+    return SUCCESS;
+}
+
+int find(void* handle, const Arguments& a, int most, int* count, Found* found, bool measured, size_t room) {
+    *count = 0;
+    if (const int status = supports(a)) return status;
+    const unsigned math = a.convolution.math == TENSOR_OP_MATH ? TENSOR_OP_MATH : DEFAULT_MATH;
+    float time = 1;
+    for (const int algorithm : {REFUSES, LOOSE, SPACIOUS, PLAIN}) {
+        const bool fails = measured && (algorithm == REFUSES || workspace(a.filters, algorithm) > room);
+        if (*count == most) break;
+        Found& f = found[(*count)++];
+        std::memset(&f, 0, sizeof(f));
+        f.algorithm = algorithm;
+        f.status = fails ? NOT_SUPPORTED : SUCCESS;
+        f.time = fails ? -1 : measured ? time++ : -1;
+        f.memory = workspace(a.filters, algorithm);
+        f.deterministic = algorithm != LOOSE;
+        f.math = math;
+    }
+    if (measured) {
+        // What is measured is run, which overwrites what the pass writes.
+        const Tensor& written = a.pass == FORWARD ? a.result : a.pass == IMAGE ? a.image : a.filters;
+        void* at = a.at[a.pass == FORWARD ? 2 : a.pass == IMAGE ? 0 : 1];
+        const size_t bytes = written.count() * written.size();
+        simulated::enqueue(static_cast<Handle*>(handle)->stream, [=] { std::memset(at, 0xff, bytes); });
+    }
+    return SUCCESS;
+}
+
+int run(void* handle, const Arguments& a, unsigned algorithm, void* space, size_t bytes, const void* one, const void* zero) {
+    if (const int status = supports(a)) return status;
+    if (algorithm == REFUSES) return NOT_SUPPORTED;
+    if (bytes < workspace(a.filters, algorithm)) return BAD_PARAM;
+    const bool wide = a.image.type == DOUBLE;
+    const double alpha = wide ? *static_cast<const double*>(one) : *static_cast<const float*>(one);
+    const double beta = wide ? *static_cast<const double*>(zero) : *static_cast<const float*>(zero);
+    if (alpha != 1 || beta != 0) simulated::fail("cuDNN is simulated with the factors 1 and 0 alone");
+    simulated::enqueue(static_cast<Handle*>(handle)->stream, [=] {
+        if (bytes) std::memset(space, 0xff, bytes);
+        wide ? compute<double>(a) : compute<float>(a);
+    });
+    return SUCCESS;
+}
+
+Arguments arguments(Pass pass, void* x, void* w, void* c, void* y, const void* px = nullptr, const void* pw = nullptr, const void* py = nullptr) {
+    const auto tensor = [](void* t) { return *static_cast<const Tensor*>(t); };
+    return {tensor(x), tensor(w), tensor(y), *static_cast<const Convolution*>(c), pass,
+            {const_cast<void*>(px), const_cast<void*>(pw), const_cast<void*>(py)}};
+}
+
+int set(void* descriptor, int format, int type, int n, int c, int h, int w) {
+    if (n <= 0 || c <= 0 || h <= 0 || w <= 0) return BAD_PARAM;
+    *static_cast<Tensor*>(descriptor) = {format, type, {n, c, h, w}};
+    return SUCCESS;
+}
+
+}  // namespace
+
+extern "C" {
+
+size_t cudnnGetVersion() {
+    CALL;
+    return 91000;
+}
+int cudnnCreate(void** handle) {
+    CALL;
+    *handle = new Handle;
+    return SUCCESS;
+}
+int cudnnDestroy(void* handle) {
+    CALL;
+    delete static_cast<Handle*>(handle);
+    return SUCCESS;
+}
+int cudnnSetStream(void* handle, void* stream) {
+    CALL;
+    static_cast<Handle*>(handle)->stream = stream;
+    return SUCCESS;
+}
+const char* cudnnGetErrorString(int) {
+    CALL;
+    return "simulated status";
+}
+
+int cudnnCreateTensorDescriptor(void** descriptor) {
+    CALL;
+    *descriptor = new Tensor;
+    return SUCCESS;
+}
+int cudnnDestroyTensorDescriptor(void* descriptor) {
+    CALL;
+    delete static_cast<Tensor*>(descriptor);
+    return SUCCESS;
+}
+int cudnnSetTensor4dDescriptor(void* descriptor, int format, int type, int n, int c, int h, int w) {
+    CALL;
+    return set(descriptor, format, type, n, c, h, w);
+}
+int cudnnCreateFilterDescriptor(void** descriptor) {
+    CALL;
+    *descriptor = new Tensor;
+    return SUCCESS;
+}
+int cudnnDestroyFilterDescriptor(void* descriptor) {
+    CALL;
+    delete static_cast<Tensor*>(descriptor);
+    return SUCCESS;
+}
+int cudnnSetFilter4dDescriptor(void* descriptor, int type, int format, int n, int c, int h, int w) {
+    CALL;
+    return set(descriptor, format, type, n, c, h, w);
+}
+int cudnnCreateConvolutionDescriptor(void** descriptor) {
+    CALL;
+    *descriptor = new Convolution;
+    return SUCCESS;
+}
+int cudnnDestroyConvolutionDescriptor(void* descriptor) {
+    CALL;
+    delete static_cast<Convolution*>(descriptor);
+    return SUCCESS;
+}
+int cudnnSetConvolution2dDescriptor(void* descriptor, int py, int px, int sy, int sx, int dy, int dx, int mode, int sums) {
+    CALL;
+    if (py != px || sy != sx || dy != 1 || dx != 1 || mode != 1) return NOT_SUPPORTED;
+    auto* c = static_cast<Convolution*>(descriptor);
+    c->padding = py, c->stride = sy, c->sums = sums;
+    return SUCCESS;
+}
+int cudnnSetConvolutionMathType(void* descriptor, int math) {
+    CALL;
+    static_cast<Convolution*>(descriptor)->math = math;
+    return SUCCESS;
+}
+
+int cudnnGetConvolutionForwardAlgorithm_v7(void* handle, void* x, void* w, void* c, void* y, int most, int* count, Found* found) {
+    CALL;
+    return find(handle, arguments(FORWARD, x, w, c, y), most, count, found, false, 0);
+}
+int cudnnGetConvolutionBackwardDataAlgorithm_v7(void* handle, void* w, void* y, void* c, void* x, int most, int* count, Found* found) {
+    CALL;
+    return find(handle, arguments(IMAGE, x, w, c, y), most, count, found, false, 0);
+}
+int cudnnGetConvolutionBackwardFilterAlgorithm_v7(void* handle, void* x, void* y, void* c, void* w, int most, int* count, Found* found) {
+    CALL;
+    return find(handle, arguments(FILTERS, x, w, c, y), most, count, found, false, 0);
+}
+int cudnnFindConvolutionForwardAlgorithmEx(void* handle, void* x, const void* px, void* w, const void* pw, void* c, void* y, void* py, int most,
+                                           int* count, Found* found, void*, size_t room) {
+    CALL;
+    return find(handle, arguments(FORWARD, x, w, c, y, px, pw, py), most, count, found, true, room);
+}
+int cudnnFindConvolutionBackwardDataAlgorithmEx(void* handle, void* w, const void* pw, void* y, const void* py, void* c, void* x, void* px,
+                                                int most, int* count, Found* found, void*, size_t room) {
+    CALL;
+    return find(handle, arguments(IMAGE, x, w, c, y, px, pw, py), most, count, found, true, room);
+}
+int cudnnFindConvolutionBackwardFilterAlgorithmEx(void* handle, void* x, const void* px, void* y, const void* py, void* c, void* w, void* pw,
+                                                  int most, int* count, Found* found, void*, size_t room) {
+    CALL;
+    return find(handle, arguments(FILTERS, x, w, c, y, px, pw, py), most, count, found, true, room);
+}
+
+int cudnnConvolutionForward(void* handle, const void* one, void* x, const void* px, void* w, const void* pw, void* c, unsigned algorithm,
+                            void* space, size_t bytes, const void* zero, void* y, void* py) {
+    CALL;
+    return run(handle, arguments(FORWARD, x, w, c, y, px, pw, py), algorithm, space, bytes, one, zero);
+}
+int cudnnConvolutionBackwardData(void* handle, const void* one, void* w, const void* pw, void* y, const void* py, void* c,
+                                 unsigned algorithm, void* space, size_t bytes, const void* zero, void* x, void* px) {
+    CALL;
+    return run(handle, arguments(IMAGE, x, w, c, y, px, pw, py), algorithm, space, bytes, one, zero);
+}
+int cudnnConvolutionBackwardFilter(void* handle, const void* one, void* x, const void* px, void* y, const void* py, void* c,
+                                   unsigned algorithm, void* space, size_t bytes, const void* zero, void* w, void* pw) {
+    CALL;
+    return run(handle, arguments(FILTERS, x, w, c, y, px, pw, py), algorithm, space, bytes, one, zero);
+}
+
+// Adds one value a channel.
+int cudnnAddTensor(void* handle, const void*, void* a, const void* from, const void*, void* c, void* to) {
+    CALL;
+    const Tensor bias = *static_cast<Tensor*>(a), image = *static_cast<Tensor*>(c);
+    const bool fits = bias.count() == size_t(image.extents[1]) && bias.extents[1] == image.extents[1] && bias.type == image.type;
+    if (!fits) return BAD_PARAM;
+    simulated::enqueue(static_cast<Handle*>(handle)->stream, [=] {
+        const auto added = read<double>(bias, from, false);
+        auto values = read<double>(image, to, false);
+        const size_t plane = size_t(image.extents[2]) * image.extents[3];
+        for (size_t i = 0; i < values.size(); ++i) values[i] += added[i / plane % added.size()];
+        write(image, values, to);
+    });
+    return SUCCESS;
+}
+
+}  // extern "C"

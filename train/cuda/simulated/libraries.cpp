@@ -1,0 +1,67 @@
+// What Candle asks of cuBLAS and cuRAND (libcublas, libcurand) of a simulated GPU: see README.md. Nothing here multiplies matrices.
+
+#include <random>
+
+#include "device.hpp"
+
+namespace {
+
+struct Generator {
+    void* stream = nullptr;
+    std::mt19937 numbers;
+};
+
+}  // namespace
+
+extern "C" {
+
+int cublasCreate_v2(void** handle) {
+    CALL;
+    static int one;
+    *handle = &one;
+    return 0;
+}
+int cublasDestroy_v2(void*) {
+    CALL;
+    return 0;
+}
+int cublasSetStream_v2(void*, void*) {
+    CALL;
+    return 0;
+}
+
+int curandCreateGenerator(void** generator, unsigned) {
+    CALL;
+    *generator = new Generator;
+    return 0;
+}
+int curandDestroyGenerator(void* generator) {
+    CALL;
+    delete static_cast<Generator*>(generator);
+    return 0;
+}
+int curandSetStream(void* generator, void* stream) {
+    CALL;
+    static_cast<Generator*>(generator)->stream = stream;
+    return 0;
+}
+int curandSetPseudoRandomGeneratorSeed(void* generator, unsigned long long seed) {
+    CALL;
+    static_cast<Generator*>(generator)->numbers.seed(static_cast<unsigned>(seed));
+    return 0;
+}
+int curandSetGeneratorOffset(void*, unsigned long long) {
+    CALL;
+    return 0;
+}
+// Above 0, up to 1.
+int curandGenerateUniform(void* generator, float* out, size_t count) {
+    CALL;
+    auto* g = static_cast<Generator*>(generator);
+    std::vector<float> values(count);
+    for (float& value : values) value = (static_cast<float>(g->numbers() >> 8) + 1) / 16777216.0f;
+    simulated::enqueue(g->stream, [=] { std::copy(values.begin(), values.end(), out); });
+    return 0;
+}
+
+}  // extern "C"

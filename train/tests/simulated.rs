@@ -2,6 +2,7 @@
 #![cfg(feature = "cuda")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[expect(dead_code, reason = "shared with the tests of runs")]
 mod fitted;
 #[expect(dead_code, reason = "shared with the tests of fit")]
 mod support;
@@ -129,6 +130,28 @@ fn fitting_waits_for_the_loss_alone() {
     let ((few, before), (many, after)) = (waits(12), waits(24));
     println!("{few} steps with {before} waits, {many} with {after}");
     assert!(many > few && after - before == many - few, "{few} steps wait {before} times, {many} wait {after} times");
+}
+
+/// A device that is never behind, and one that does everything late and its streams' work in any order, give the same bits: what
+/// host and streams hand to each other is waited for.
+#[test]
+fn a_late_device_changes_nothing() {
+    if !simulated() {
+        return;
+    }
+    let f = Fixture::new(3, 8, 32);
+    let losses = |setting: &str, value: &str| {
+        // Two batches a step: the second is sent while the first is still to be computed.
+        let (out, more) = (format!("{setting}{value}"), ["--device", "cuda:0", "--set", "schedule.accumulate=2"]);
+        let done = run(&[(setting, value)], &[&["fit", &f.run, "--out", &f.text(&out)], &more[..]].concat());
+        assert!(done.status.success(), "{:?}", failure(&done));
+        f.losses(&out)
+    };
+    let eager = losses("EAGER", "1");
+    assert!(!eager.is_empty());
+    for seed in ["1", "2"] {
+        assert_eq!(losses("SEED", seed), eager, "seed {seed}");
+    }
 }
 
 /// Memory that is full, or a device that is lost, is told in one sentence, and the run goes on from its last checkpoint.

@@ -58,10 +58,11 @@ struct Kernels {
     // out[i] = f(in[i]); in place where there is no input.
     template <class S, class T, class F>
     void unary(const std::string& name, F f) {
-        add<size_t, size_t, const size_t*, const S*, T*>(name, [f](size_t n, size_t dims, const size_t* info, const S* in, T* out) {
-            if (!in) in = reinterpret_cast<const S*>(out);
-            for (size_t i = 0; i < n; ++i) out[i] = T(f(in[info ? place(i, dims, info, info + dims) : i]));
-        });
+        add<size_t, size_t, const size_t*, const S*, T*>(
+            name, [f](size_t n, size_t dims, const size_t* info, const S* in, T* out) {
+                if (!in) in = reinterpret_cast<const S*>(out);
+                for (size_t i = 0; i < n; ++i) out[i] = T(f(in[info ? place(i, dims, info, info + dims) : i]));
+            });
     }
 
     template <class T, class R, class F>
@@ -81,11 +82,13 @@ struct Kernels {
         add<T*, T, size_t>("fill_" + type, [](T* out, T value, size_t n) {
             for (size_t i = 0; i < n; ++i) out[i] = value;
         });
-        add<size_t, size_t, const size_t*, T, T*>("const_set_" + type, [](size_t n, size_t dims, const size_t* info, T value, T* out) {
-            for (size_t i = 0; i < n; ++i) out[info ? place(i, dims, info, info + dims) : i] = value;
-        });
+        add<size_t, size_t, const size_t*, T, T*>(
+            "const_set_" + type, [](size_t n, size_t dims, const size_t* info, T value, T* out) {
+                for (size_t i = 0; i < n; ++i) out[info ? place(i, dims, info, info + dims) : i] = value;
+            });
         add<const T*, T*, uint32_t, uint32_t, uint32_t, uint32_t>(
-            "copy2d_" + type, [](const T* from, T* to, uint32_t rows, uint32_t columns, uint32_t from_stride, uint32_t to_stride) {
+            "copy2d_" + type,
+            [](const T* from, T* to, uint32_t rows, uint32_t columns, uint32_t from_stride, uint32_t to_stride) {
                 for (size_t y = 0; y < rows; ++y)
                     for (size_t x = 0; x < columns; ++x) to[y * to_stride + x] = from[y * from_stride + x];
             });
@@ -121,7 +124,8 @@ struct Kernels {
         add<size_t, size_t, const size_t*, const T*, T*, T, T>(
             "affine_" + type, [](size_t n, size_t dims, const size_t* info, const T* in, T* out, T factor, T added) {
                 if (!in) in = out;
-                for (size_t i = 0; i < n; ++i) out[i] = T(D(in[info ? place(i, dims, info, info + dims) : i]) * D(factor) + D(added));
+                for (size_t i = 0; i < n; ++i)
+                    out[i] = T(D(in[info ? place(i, dims, info, info + dims) : i]) * D(factor) + D(added));
             });
         add<size_t, size_t, size_t, const size_t*, const T*, T*>(
             "fast_sum_" + type, [](size_t n, size_t each, size_t dims, const size_t* info, const T* in, T* out) {
@@ -140,7 +144,8 @@ struct Kernels {
                 }
             });
         add<size_t, size_t, const size_t*, const uint8_t*, const T*, const T*, T*>(
-            "where_u8_" + type, [](size_t n, size_t dims, const size_t* info, const uint8_t* which, const T* yes, const T* no, T* out) {
+            "where_u8_" + type,
+            [](size_t n, size_t dims, const size_t* info, const uint8_t* which, const T* yes, const T* no, T* out) {
                 for (size_t i = 0; i < n; ++i) {
                     const bool first = which[place(i, dims, info, info + dims)];
                     out[i] = first ? yes[place(i, dims, info, info + 2 * dims)] : no[place(i, dims, info, info + 3 * dims)];

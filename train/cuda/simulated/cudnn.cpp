@@ -85,7 +85,8 @@ std::vector<A> read(const Tensor& t, const void* from, bool tf32) {
     std::vector<A> values(t.count());
     each(t, [&](size_t at, size_t i) {
         if (t.type == DOUBLE) values[i] = A(static_cast<const double*>(from)[at]);
-        else if (t.type == FLOAT) values[i] = tf32 ? rounded(static_cast<const float*>(from)[at], 13) : static_cast<const float*>(from)[at];
+        else if (t.type == FLOAT)
+            values[i] = tf32 ? rounded(static_cast<const float*>(from)[at], 13) : static_cast<const float*>(from)[at];
         else values[i] = from_bf16(static_cast<const uint16_t*>(from)[at]);
     });
     return values;
@@ -123,7 +124,8 @@ void compute(const Arguments& a) {
     const Tensor* tensors[3] = {&a.image, &a.filters, &a.result};
     const int written = a.pass == FORWARD ? 2 : a.pass == IMAGE ? 0 : 1;
     std::vector<A> values[3];
-    for (int i = 0; i < 3; ++i) values[i] = i == written ? std::vector<A>(tensors[i]->count()) : read<A>(*tensors[i], a.at[i], tf32);
+    for (int i = 0; i < 3; ++i)
+        values[i] = i == written ? std::vector<A>(tensors[i]->count()) : read<A>(*tensors[i], a.at[i], tf32);
     for (int n = 0; n < N; ++n)
         for (int o = 0; o < O; ++o)
             for (int c = 0; c < C; ++c)
@@ -210,10 +212,11 @@ int run(void* handle, const Arguments& a, unsigned algorithm, void* space, size_
     return SUCCESS;
 }
 
-Arguments arguments(Pass pass, void* x, void* w, void* c, void* y, const void* px = nullptr, const void* pw = nullptr, const void* py = nullptr) {
+Arguments arguments(Pass pass, void* x, void* w, void* c, void* y, const void* px = nullptr, const void* pw = nullptr,
+                    const void* py = nullptr) {
     const auto tensor = [](void* t) { return *static_cast<const Tensor*>(t); };
-    return {tensor(x), tensor(w), tensor(y), *static_cast<const Convolution*>(c), pass,
-            {const_cast<void*>(px), const_cast<void*>(pw), const_cast<void*>(py)}};
+    const auto of = *static_cast<const Convolution*>(c);
+    return {tensor(x), tensor(w), tensor(y), of, pass, {const_cast<void*>(px), const_cast<void*>(pw), const_cast<void*>(py)}};
 }
 
 int set(void* descriptor, int format, int type, int n, int c, int h, int w) {
@@ -305,32 +308,34 @@ int cudnnGetConvolutionForwardAlgorithm_v7(void* handle, void* x, void* w, void*
     CALL;
     return find(handle, arguments(FORWARD, x, w, c, y), most, count, found, false, 0);
 }
-int cudnnGetConvolutionBackwardDataAlgorithm_v7(void* handle, void* w, void* y, void* c, void* x, int most, int* count, Found* found) {
+int cudnnGetConvolutionBackwardDataAlgorithm_v7(void* handle, void* w, void* y, void* c, void* x, int most, int* count,
+                                                Found* found) {
     CALL;
     return find(handle, arguments(IMAGE, x, w, c, y), most, count, found, false, 0);
 }
-int cudnnGetConvolutionBackwardFilterAlgorithm_v7(void* handle, void* x, void* y, void* c, void* w, int most, int* count, Found* found) {
+int cudnnGetConvolutionBackwardFilterAlgorithm_v7(void* handle, void* x, void* y, void* c, void* w, int most, int* count,
+                                                  Found* found) {
     CALL;
     return find(handle, arguments(FILTERS, x, w, c, y), most, count, found, false, 0);
 }
-int cudnnFindConvolutionForwardAlgorithmEx(void* handle, void* x, const void* px, void* w, const void* pw, void* c, void* y, void* py, int most,
-                                           int* count, Found* found, void*, size_t room) {
+int cudnnFindConvolutionForwardAlgorithmEx(void* handle, void* x, const void* px, void* w, const void* pw, void* c, void* y,
+                                           void* py, int most, int* count, Found* found, void*, size_t room) {
     CALL;
     return find(handle, arguments(FORWARD, x, w, c, y, px, pw, py), most, count, found, true, room);
 }
-int cudnnFindConvolutionBackwardDataAlgorithmEx(void* handle, void* w, const void* pw, void* y, const void* py, void* c, void* x, void* px,
-                                                int most, int* count, Found* found, void*, size_t room) {
+int cudnnFindConvolutionBackwardDataAlgorithmEx(void* handle, void* w, const void* pw, void* y, const void* py, void* c, void* x,
+                                                void* px, int most, int* count, Found* found, void*, size_t room) {
     CALL;
     return find(handle, arguments(IMAGE, x, w, c, y, px, pw, py), most, count, found, true, room);
 }
-int cudnnFindConvolutionBackwardFilterAlgorithmEx(void* handle, void* x, const void* px, void* y, const void* py, void* c, void* w, void* pw,
-                                                  int most, int* count, Found* found, void*, size_t room) {
+int cudnnFindConvolutionBackwardFilterAlgorithmEx(void* handle, void* x, const void* px, void* y, const void* py, void* c,
+                                                  void* w, void* pw, int most, int* count, Found* found, void*, size_t room) {
     CALL;
     return find(handle, arguments(FILTERS, x, w, c, y, px, pw, py), most, count, found, true, room);
 }
 
-int cudnnConvolutionForward(void* handle, const void* one, void* x, const void* px, void* w, const void* pw, void* c, unsigned algorithm,
-                            void* space, size_t bytes, const void* zero, void* y, void* py) {
+int cudnnConvolutionForward(void* handle, const void* one, void* x, const void* px, void* w, const void* pw, void* c,
+                            unsigned algorithm, void* space, size_t bytes, const void* zero, void* y, void* py) {
     CALL;
     return run(handle, arguments(FORWARD, x, w, c, y, px, pw, py), algorithm, space, bytes, one, zero);
 }

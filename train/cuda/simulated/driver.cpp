@@ -22,7 +22,15 @@ using simulated::Streams;
 namespace {
 
 // CUresult
-enum Result { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500, NOT_READY = 600, LAUNCH_FAILED = 719 };
+enum Result {
+    SUCCESS = 0,
+    INVALID_VALUE = 1,
+    OUT_OF_MEMORY = 2,
+    INVALID_DEVICE = 101,
+    NOT_FOUND = 500,
+    NOT_READY = 600,
+    LAUNCH_FAILED = 719
+};
 
 unsigned long long setting(const char* name, unsigned long long otherwise) {
     const char* value = std::getenv(name);
@@ -35,7 +43,7 @@ constexpr unsigned char GUARDED = 0xa5;
 
 struct Device {
     std::recursive_mutex mutex;
-    const bool dry = setting("VITRINE_SIMULATED_GPU_DRY", 0);
+    const bool dry = setting("VITRINE_SIMULATED_GPU_DRY", 0), eager = setting("VITRINE_SIMULATED_GPU_EAGER", 0);
     Streams streams{static_cast<unsigned>(setting("VITRINE_SIMULATED_GPU_SEED", 1))};
     // An H200's in a dry run, which takes none of this machine's.
     simulated::Memory memory{setting("VITRINE_SIMULATED_GPU_MEMORY", (dry ? 140 : 8) * GIB), dry};
@@ -51,8 +59,10 @@ struct Device {
     unsigned long long left = setting("VITRINE_SIMULATED_GPU_LOST_AFTER", ~0ull);
 
     // In a dry run only the order is kept.
-    void append(void* stream, std::function<void()> work) {
-        streams.of(stream)->append(dry ? std::function<void()>() : std::move(work));
+    void append(void* handle, std::function<void()> work) {
+        const auto stream = streams.of(handle);
+        stream->append(dry ? std::function<void()>() : std::move(work));
+        if (eager) streams.work_off(Streams::now(stream));
     }
 
     void wait(const Moment& moment) {
@@ -92,9 +102,13 @@ T* memory(Address at) {
 }
 
 // Begins a function of the driver.
-#define DRIVER_CALL CALL; [[maybe_unused]] Device& d = device()
+#define DRIVER_CALL \
+    CALL;           \
+    [[maybe_unused]] Device& d = device()
 // One that a lost device no longer answers.
-#define WORKING_CALL DRIVER_CALL; if (d.left == 0) return LAUNCH_FAILED
+#define WORKING_CALL \
+    DRIVER_CALL;     \
+    if (d.left == 0) return LAUNCH_FAILED
 
 }  // namespace
 
@@ -119,7 +133,8 @@ Call::Call(Count& count) {
 
 Call::~Call() {
     Device& d = device();
-    if (--d.depth == 0) d.within += static_cast<Count>((std::chrono::steady_clock::now() - d.began) / std::chrono::nanoseconds(1));
+    if (--d.depth == 0)
+        d.within += static_cast<Count>((std::chrono::steady_clock::now() - d.began) / std::chrono::nanoseconds(1));
     d.mutex.unlock();
 }
 
@@ -301,7 +316,8 @@ int cuMemFreeAsync(Address at, void* handle) {
     d.append(handle, [at, block = *block] {
         const auto* guard = memory<unsigned char>(at);
         for (size_t i = block.asked; i < block.size; ++i)
-            if (guard[i] != GUARDED) simulated::fail("somebody wrote beyond the end of " + std::to_string(block.asked) + " bytes");
+            if (guard[i] != GUARDED)
+                simulated::fail("somebody wrote beyond the end of " + std::to_string(block.asked) + " bytes");
         std::memset(memory(at), 0xff, block.asked);
     });
     d.memory.give_back(at, Streams::now(d.streams.of(handle)));
@@ -330,7 +346,8 @@ int cuMemPoolSetAttribute(void*, int attribute, void* value) {
 int cuMemPoolGetAttribute(void*, int attribute, void* value) {
     DRIVER_CALL;
     const simulated::Memory& m = d.memory;
-    const std::map<int, size_t> known = {{RESERVED_CURRENT, m.top}, {RESERVED_HIGH, m.top}, {USED_CURRENT, m.used}, {USED_HIGH, m.peak}};
+    const std::map<int, size_t> known = {
+        {RESERVED_CURRENT, m.top}, {RESERVED_HIGH, m.top}, {USED_CURRENT, m.used}, {USED_HIGH, m.peak}};
     const auto it = known.find(attribute);
     if (it == known.end()) return INVALID_VALUE;
     *static_cast<uint64_t*>(value) = it->second;
@@ -360,7 +377,8 @@ int cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, void* handl
         // Pages that may move are read before the call returns.
         d.counts["copies from pages that may move"] += 1;
         const auto* begin = static_cast<const char*>(from);
-        d.append(handle, [to, copy = std::vector<char>(begin, begin + bytes)] { std::memcpy(memory(to), copy.data(), copy.size()); });
+        d.append(handle,
+                 [to, copy = std::vector<char>(begin, begin + bytes)] { std::memcpy(memory(to), copy.data(), copy.size()); });
     }
     return SUCCESS;
 }
@@ -403,8 +421,8 @@ int cuModuleGetFunction(void** function, void* module, const char* name) {
     *function = const_cast<Kernel*>(kernel);
     return SUCCESS;
 }
-int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned tx, unsigned ty, unsigned tz, unsigned, void* stream,
-                   void** arguments, void**) {
+int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned tx, unsigned ty, unsigned tz, unsigned,
+                   void* stream, void** arguments, void**) {
     WORKING_CALL;
     const auto* kernel = static_cast<const Kernel*>(function);
     const bool fits = x && y && z && x < 1u << 31 && y < 65536 && z < 65536 && tx && tx <= 1024 && ty == 1 && tz == 1;

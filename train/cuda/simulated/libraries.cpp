@@ -1,4 +1,5 @@
-// What Candle asks of cuBLAS and cuRAND (libcublas, libcurand) of a simulated GPU: see README.md. Nothing here multiplies matrices.
+// What Candle asks of cuBLAS and cuRAND (libcublas, libcurand) of a simulated GPU: see README.md. Nothing here multiplies
+// matrices.
 
 #include <random>
 

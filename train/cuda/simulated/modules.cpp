@@ -69,7 +69,9 @@ const Kernel* Modules::find(Module& module, const std::string& name) {
     if (!run || !sizes) return nullptr;
     std::vector<size_t> bytes(32);
     bytes.resize(sizes(bytes.data()));
-    const auto in_order = [run](void** arguments, const unsigned* blocks, unsigned threads) { run(arguments, blocks, threads, 0); };
+    const auto in_order = [run](void** arguments, const unsigned* blocks, unsigned threads) {
+        run(arguments, blocks, threads, 0);
+    };
     return &(module.kernels[name] = {module.name + "::" + name, bytes, in_order});
 }
 

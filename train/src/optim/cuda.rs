@@ -2,7 +2,7 @@
 
 use candle_core::cuda_backend::CudaDevice;
 use candle_core::cuda_backend::cudarc::driver::CudaSlice;
-use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor};
 
 use super::plan::{self, Tables, chunks};
 use crate::cuda::machine::{Stream, address, element, pointer, result, tensor};

@@ -26,6 +26,20 @@ pub(super) struct Choice {
     algorithms: Vec<Measured>,
 }
 
+/// What cuDNN says of an algorithm, of whichever pass: the three types of its interface (`cudnnConvolutionFwdAlgoPerf_t` and so
+/// on) have one layout. Their enumerations are numbers here, as a later cuDNN may have more of them.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Found {
+    algorithm: u32,
+    status: u32,
+    milliseconds: f32,
+    workspace: usize,
+    determinism: u32,
+    math: u32,
+    reserved: [i32; 3],
+}
+
 /// Where its algorithms come from.
 #[derive(Clone, Copy, PartialEq)]
 enum By {
@@ -88,33 +102,19 @@ impl Convolutions {
         let (h, most) = (self.handle, MOST as i32);
         let (image, filters, result) = (at.image as *mut c_void, at.filters as *mut c_void, at.result as *mut c_void);
         let mut count = 0;
-        macro_rules! found {
+        let mut found = [Found::default(); MOST];
+        macro_rules! ask {
             ($type:ty, $estimate:expr, $measure:expr) => {{
-                let mut found = [std::mem::MaybeUninit::<$type>::uninit(); MOST];
+                const { assert!(size_of::<Found>() == size_of::<$type>()) };
                 let first = found.as_mut_ptr().cast::<$type>();
-                let status: sys::cudnnStatus_t = if by == By::Estimate { $estimate(first) } else { $measure(first) };
-                if is_refusal(status as u32) {
-                    return Ok(Vec::new());
-                }
-                status.result().map_err(failed_at(&key))?;
-                let found = found[..count.clamp(0, most) as usize].iter().map(|f| f.assume_init_read());
-                let measured = found.enumerate().map(|(place, f)| Measured {
-                    algorithm: f.algo as u32,
-                    math: f.mathType as u32,
-                    works: f.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS && keeps(key.math, f.mathType),
-                    repeats: f.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC,
-                    // An estimate has no times: its order is all there is.
-                    milliseconds: if by == By::Estimate { place as f32 } else { f.time },
-                    workspace: f.memory,
-                });
-                measured.collect::<Vec<_>>()
+                if by == By::Estimate { $estimate(first) } else { $measure(first) }
             }};
         }
         // SAFETY: the caller's promise; counts, results and workspace live until the calls return, and `count` results are
         // written.
-        let all = unsafe {
+        let status: sys::cudnnStatus_t = unsafe {
             match key.pass {
-                Pass::Forward => found!(
+                Pass::Forward => ask!(
                     sys::cudnnConvolutionFwdAlgoPerf_t,
                     |found| {
                         let (x, w, c, y) = (d.image, d.filters, d.convolution, d.result);
@@ -136,7 +136,7 @@ impl Convolutions {
                         room,
                     )
                 ),
-                Pass::Image => found!(
+                Pass::Image => ask!(
                     sys::cudnnConvolutionBwdDataAlgoPerf_t,
                     |found| {
                         let (w, dy, c, dx) = (d.filters, d.result, d.convolution, d.image);
@@ -158,7 +158,7 @@ impl Convolutions {
                         room,
                     )
                 ),
-                Pass::Filters => found!(
+                Pass::Filters => ask!(
                     sys::cudnnConvolutionBwdFilterAlgoPerf_t,
                     |found| {
                         let (x, dy, c, dw) = (d.image, d.result, d.convolution, d.filters);
@@ -182,6 +182,19 @@ impl Convolutions {
                 ),
             }
         };
-        Ok(ranked(key.pass, &all, WORKSPACE))
+        if is_refusal(status as u32) {
+            return Ok(Vec::new());
+        }
+        status.result().map_err(failed_at(&key))?;
+        let measured = found[..count.clamp(0, most) as usize].iter().enumerate().map(|(place, f)| Measured {
+            algorithm: f.algorithm,
+            math: f.math,
+            works: f.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS as u32 && keeps(key.math, f.math),
+            repeats: f.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC as u32,
+            // An estimate has no times: its order is all there is.
+            milliseconds: if by == By::Estimate { place as f32 } else { f.milliseconds },
+            workspace: f.workspace,
+        });
+        Ok(ranked(key.pass, &measured.collect::<Vec<_>>(), WORKSPACE))
     }
 }

@@ -112,15 +112,13 @@ fn widest(math: Math) -> sys::cudnnMathType_t {
     }
 }
 
-/// Whether an algorithm that was measured with some mathematics can run with [`widest`]'s, or with less.
-pub(super) fn keeps(math: Math, measured: sys::cudnnMathType_t) -> bool {
+/// Whether an algorithm that was measured with some mathematics, cuDNN's number, can run with [`widest`]'s, or with less.
+pub(super) fn keeps(math: Math, measured: u32) -> bool {
     use sys::cudnnMathType_t as MathType;
-    match measured {
-        MathType::CUDNN_TENSOR_OP_MATH => widest(math) == MathType::CUDNN_TENSOR_OP_MATH,
-        // Rounds f32 to types that are narrower still.
-        MathType::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION => false,
-        MathType::CUDNN_DEFAULT_MATH | MathType::CUDNN_FMA_MATH => true,
-    }
+    // What else there is rounds f32 to types that are narrower still.
+    let plain = [MathType::CUDNN_DEFAULT_MATH as u32, MathType::CUDNN_FMA_MATH as u32].contains(&measured);
+    let tensor_cores = measured == MathType::CUDNN_TENSOR_OP_MATH as u32;
+    plain || tensor_cores && widest(math) == MathType::CUDNN_TENSOR_OP_MATH
 }
 
 impl Drop for Descriptors {

@@ -57,6 +57,10 @@ case ${1:-} in
     part ./tests/ops --test-threads=1 cuda::
     part ./tests/gpu --test-threads=1
     part ./tests/simulated --test-threads=1 --nocapture
+    # That the benchmarks come to their end; what they print means nothing here.
+    export VITRINE_SIMULATED_GPU_DRY=1
+    BENCH_ROUNDS=1 part ./benches/gpu >/dev/null
+    OPS_DEVICE=cuda:0 OPS_BATCH=16 part ./benches/ops >/dev/null
     ended ;;
   bench)
     ./benches/gpu

@@ -1,7 +1,9 @@
 // What Candle asks of cuBLAS and cuRAND (libcublas, libcurand) of a simulated GPU: see README.md. Nothing here multiplies
 // matrices.
 
+#include <algorithm>
 #include <random>
+#include <utility>
 
 #include "device.hpp"
 
@@ -11,6 +13,15 @@ struct Generator {
     void* stream = nullptr;
     std::mt19937 numbers;
 };
+
+// Numbers for the device, one after the other.
+template <class Next>
+int generate(const Generator* g, float* out, size_t count, Next next) {
+    std::vector<float> values(count);
+    for (float& value : values) value = next();
+    simulated::enqueue(g->stream, [out, values = std::move(values)] { std::copy(values.begin(), values.end(), out); });
+    return 0;
+}
 
 }  // namespace
 
@@ -59,10 +70,12 @@ int curandSetGeneratorOffset(void*, unsigned long long) {
 int curandGenerateUniform(void* generator, float* out, size_t count) {
     CALL;
     auto* g = static_cast<Generator*>(generator);
-    std::vector<float> values(count);
-    for (float& value : values) value = (static_cast<float>(g->numbers() >> 8) + 1) / 16777216.0f;
-    simulated::enqueue(g->stream, [=] { std::copy(values.begin(), values.end(), out); });
-    return 0;
+    return generate(g, out, count, [g] { return (static_cast<float>(g->numbers() >> 8) + 1) / 16777216.0f; });
+}
+int curandGenerateNormal(void* generator, float* out, size_t count, float mean, float deviation) {
+    CALL;
+    auto* g = static_cast<Generator*>(generator);
+    return generate(g, out, count, [&] { return std::normal_distribution<float>(mean, deviation)(g->numbers); });
 }
 
 }  // extern "C"

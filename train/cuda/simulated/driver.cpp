@@ -290,9 +290,10 @@ int cuEventElapsedTime_v2(float* milliseconds, void*, void*) {
     return SUCCESS;
 }
 
-// Nothing at all can be allocated, too: cudarc asks for it.
 int cuMemAllocAsync(Address* out, size_t bytes, void* handle) {
     WORKING_CALL;
+    // As cuMemAlloc is documented; of this one nothing is said.
+    if (!bytes) return INVALID_VALUE;
     const auto stream = d.streams.of(handle);
     Address at = d.memory.take(bytes, stream);
     if (!at) {

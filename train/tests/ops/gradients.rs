@@ -17,7 +17,7 @@ fn check(name: &str, shapes: &[&[usize]], op: impl Fn(&[Tensor]) -> Result<Tenso
 
 fn check_at(name: &str, start: Vec<Tensor>, op: impl Fn(&[Tensor]) -> Result<Tensor>) {
     let weights = random(7, op(&start).unwrap().dims());
-    let weighted = |x: &[Tensor]| (op(x).unwrap() * &weights).unwrap().sum_all().unwrap();
+    let weighted = |x: &[Tensor]| (op(x).unwrap() * &weights).unwrap().flatten_all().unwrap().sum_all().unwrap();
     let vars: Vec<Var> = start.iter().map(|t| Var::from_tensor(t).unwrap()).collect();
     let args: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
     let gradients = weighted(&args).backward().unwrap();

@@ -74,6 +74,6 @@ pub(crate) fn run(x: &Tensor, w: &Tensor, op: impl Fn(&Tensor, &Tensor) -> Resul
     let (x, w) = (Var::from_tensor(x).unwrap(), Var::from_tensor(w).unwrap());
     let y = op(&x, &w).unwrap();
     let weights = random(9, y.dims()).to_dtype(y.dtype()).unwrap();
-    let gradients = (&y * weights).unwrap().sum_all().unwrap().backward().unwrap();
+    let gradients = (&y * weights).unwrap().flatten_all().unwrap().sum_all().unwrap().backward().unwrap();
     [y.detach(), gradients.get(&x).unwrap().clone(), gradients.get(&w).unwrap().clone()]
 }

@@ -26,6 +26,22 @@ fn losses_are_those_of_the_cpu() {
     assert!(apart(&found, &expected) < 0.05, "{found:?} beside {expected:?}");
 }
 
+/// With images channels last, which the CPU's are not.
+#[test]
+fn losses_in_bf16_are_those_of_the_cpu() {
+    if !gpu() {
+        return;
+    }
+    let f = Fixture::new(3, 8, 32);
+    let bf16 = ["--set", "precision=bf16"];
+    f.fit("cpu", "cpu", &bf16);
+    f.fit("gpu", "cuda:0", &bf16);
+    let (found, expected) = (f.losses("gpu"), f.losses("cpu"));
+    println!("bf16: {found:?} beside {expected:?}");
+    assert!(apart(&found[..1], &expected[..1]) < 1e-2, "{found:?} beside {expected:?}");
+    assert!(apart(&found, &expected) < 0.1, "{found:?} beside {expected:?}");
+}
+
 #[test]
 fn accumulation_clipping_and_averages_are_those_of_the_cpu() {
     if !gpu() {

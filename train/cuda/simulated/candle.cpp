@@ -65,23 +65,22 @@ struct Kernels {
             });
     }
 
-    template <class T, class R, class F>
+    template <class T, class F>
     void binary(const std::string& name, F f) {
-        add<size_t, size_t, const size_t*, const T*, const T*, R*>(
-            name, [f](size_t n, size_t dims, const size_t* info, const T* a, const T* b, R* out) {
+        add<size_t, size_t, const size_t*, const T*, const T*, T*>(
+            name, [f](size_t n, size_t dims, const size_t* info, const T* a, const T* b, T* out) {
                 for (size_t i = 0; i < n; ++i) {
                     const size_t at = info ? place(i, dims, info, info + dims) : i;
                     const size_t bt = info ? place(i, dims, info, info + 2 * dims) : i;
-                    out[i] = R(f(a[at], b[bt]));
+                    out[i] = T(f(a[at], b[bt]));
                 }
             });
     }
 
     template <class T>
-    void moves(const std::string& type) {
-        add<T*, T, size_t>("fill_" + type, [](T* out, T value, size_t n) {
-            for (size_t i = 0; i < n; ++i) out[i] = value;
-        });
+    void of_type(const std::string& type) {
+        // Arithmetic in f64, rounded once.
+        using D = double;
         add<size_t, size_t, const size_t*, T, T*>(
             "const_set_" + type, [](size_t n, size_t dims, const size_t* info, T value, T* out) {
                 for (size_t i = 0; i < n; ++i) out[info ? place(i, dims, info, info + dims) : i] = value;
@@ -93,34 +92,13 @@ struct Kernels {
                     for (size_t x = 0; x < columns; ++x) to[y * to_stride + x] = from[y * from_stride + x];
             });
         unary<T, T>("ucopy_" + type, [](T v) { return v; });
-    }
-
-    template <class T>
-    void arithmetic(const std::string& type) {
-        // Arithmetic in f64, rounded once.
-        using D = double;
-        moves<T>(type);
         unary<T, T>("usqr_" + type, [](T v) { return D(v) * D(v); });
-        unary<T, T>("usqrt_" + type, [](T v) { return std::sqrt(D(v)); });
         unary<T, T>("uabs_" + type, [](T v) { return std::fabs(D(v)); });
         unary<T, T>("uneg_" + type, [](T v) { return -D(v); });
-        unary<T, T>("uexp_" + type, [](T v) { return std::exp(D(v)); });
-        unary<T, T>("ulog_" + type, [](T v) { return std::log(D(v)); });
-        unary<T, T>("urecip_" + type, [](T v) { return 1 / D(v); });
-        unary<T, T>("urelu_" + type, [](T v) { return v > T(0) ? D(v) : 0; });
         unary<T, T>("usigmoid_" + type, [](T v) { return 1 / (1 + std::exp(-D(v))); });
-        binary<T, T>("badd_" + type, [](T a, T b) { return D(a) + D(b); });
-        binary<T, T>("bsub_" + type, [](T a, T b) { return D(a) - D(b); });
-        binary<T, T>("bmul_" + type, [](T a, T b) { return D(a) * D(b); });
-        binary<T, T>("bdiv_" + type, [](T a, T b) { return D(a) / D(b); });
-        binary<T, T>("bmaximum_" + type, [](T a, T b) { return a > b ? D(a) : D(b); });
-        binary<T, T>("bminimum_" + type, [](T a, T b) { return a < b ? D(a) : D(b); });
-        binary<T, uint8_t>("eq_" + type, [](T a, T b) { return D(a) == D(b); });
-        binary<T, uint8_t>("ne_" + type, [](T a, T b) { return D(a) != D(b); });
-        binary<T, uint8_t>("lt_" + type, [](T a, T b) { return D(a) < D(b); });
-        binary<T, uint8_t>("le_" + type, [](T a, T b) { return D(a) <= D(b); });
-        binary<T, uint8_t>("gt_" + type, [](T a, T b) { return D(a) > D(b); });
-        binary<T, uint8_t>("ge_" + type, [](T a, T b) { return D(a) >= D(b); });
+        binary<T>("badd_" + type, [](T a, T b) { return D(a) + D(b); });
+        binary<T>("bsub_" + type, [](T a, T b) { return D(a) - D(b); });
+        binary<T>("bmul_" + type, [](T a, T b) { return D(a) * D(b); });
         add<size_t, size_t, const size_t*, const T*, T*, T, T>(
             "affine_" + type, [](size_t n, size_t dims, const size_t* info, const T* in, T* out, T factor, T added) {
                 if (!in) in = out;
@@ -143,31 +121,18 @@ struct Kernels {
                     out[i] = T(sum);
                 }
             });
-        add<size_t, size_t, const size_t*, const uint8_t*, const T*, const T*, T*>(
-            "where_u8_" + type,
-            [](size_t n, size_t dims, const size_t* info, const uint8_t* which, const T* yes, const T* no, T* out) {
-                for (size_t i = 0; i < n; ++i) {
-                    const bool first = which[place(i, dims, info, info + dims)];
-                    out[i] = first ? yes[place(i, dims, info, info + 2 * dims)] : no[place(i, dims, info, info + 3 * dims)];
-                }
-            });
     }
 
     Kernels() {
-        arithmetic<float>("f32");
-        arithmetic<double>("f64");
-        arithmetic<Bf16>("bf16");
-        moves<uint8_t>("u8");
-        moves<uint32_t>("u32");
+        of_type<float>("f32");
+        of_type<double>("f64");
+        of_type<Bf16>("bf16");
         unary<float, double>("cast_f32_f64", [](float v) { return v; });
         unary<double, float>("cast_f64_f32", [](double v) { return v; });
         unary<float, Bf16>("cast_f32_bf16", [](float v) { return v; });
         unary<Bf16, float>("cast_bf16_f32", [](Bf16 v) { return float(v); });
         unary<double, Bf16>("cast_f64_bf16", [](double v) { return v; });
         unary<Bf16, double>("cast_bf16_f64", [](Bf16 v) { return float(v); });
-        unary<uint8_t, float>("cast_u8_f32", [](uint8_t v) { return v; });
-        unary<uint8_t, double>("cast_u8_f64", [](uint8_t v) { return v; });
-        unary<uint32_t, float>("cast_u32_f32", [](uint32_t v) { return v; });
     }
 };
 

@@ -91,6 +91,10 @@ struct Arguments {
     Pass pass;
     // In the order image, filters, result.
     void* at[3];
+
+    const Tensor& tensor(int i) const { return i == 0 ? image : i == 1 ? filters : result; }
+    // Which of them the pass writes.
+    int written() const { return pass == FORWARD ? 2 : pass == IMAGE ? 0 : 1; }
 };
 
 // A pass over whole rows; A is what is added in.
@@ -100,11 +104,10 @@ void compute(const Arguments& a) {
     const auto [N, C, H, W] = a.image.extents;
     const auto [N_, O, RH, RW] = a.result.extents;
     const int KH = a.filters.extents[2], KW = a.filters.extents[3], s = a.convolution.stride, p = a.convolution.padding;
-    const Tensor* tensors[3] = {&a.image, &a.filters, &a.result};
-    const int written = a.pass == FORWARD ? 2 : a.pass == IMAGE ? 0 : 1;
+    const int written = a.written();
     std::vector<A> values[3];
     for (int i = 0; i < 3; ++i)
-        values[i] = i == written ? std::vector<A>(tensors[i]->count()) : read<A>(*tensors[i], a.at[i], tf32);
+        values[i] = i == written ? std::vector<A>(a.tensor(i).count()) : read<A>(a.tensor(i), a.at[i], tf32);
     for (int n = 0; n < N; ++n)
         for (int o = 0; o < O; ++o)
             for (int c = 0; c < C; ++c)
@@ -129,7 +132,7 @@ void compute(const Arguments& a) {
                         }
                         if (a.pass == FILTERS) weight += sum;
                     }
-    write(*tensors[written], values[written], a.at[written]);
+    write(a.tensor(written), values[written], a.at[written]);
 }
 
 }  // namespace simulated

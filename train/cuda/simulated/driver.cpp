@@ -28,7 +28,6 @@ enum Result {
     OUT_OF_MEMORY = 2,
     INVALID_DEVICE = 101,
     NOT_FOUND = 500,
-    NOT_READY = 600,
     LAUNCH_FAILED = 719
 };
 
@@ -167,11 +166,6 @@ int cuDeviceGetName(char* name, int length, int) {
     std::snprintf(name, static_cast<size_t>(length), "simulated GPU");
     return SUCCESS;
 }
-int cuDeviceTotalMem_v2(size_t* bytes, int) {
-    DRIVER_CALL;
-    *bytes = d.memory.total;
-    return SUCCESS;
-}
 int cuDeviceGetAttribute(int* value, int attribute, int) {
     DRIVER_CALL;
     // CUdevice_attribute: threads of a block and a warp, multiprocessors, compute capability 9.0, memory pools.
@@ -187,7 +181,6 @@ int cuGetErrorName(int error, const char** text) {
         case OUT_OF_MEMORY: *text = "CUDA_ERROR_OUT_OF_MEMORY"; break;
         case INVALID_DEVICE: *text = "CUDA_ERROR_INVALID_DEVICE"; break;
         case NOT_FOUND: *text = "CUDA_ERROR_NOT_FOUND"; break;
-        case NOT_READY: *text = "CUDA_ERROR_NOT_READY"; break;
         case LAUNCH_FAILED: *text = "CUDA_ERROR_LAUNCH_FAILED"; break;
         default: *text = "CUDA_ERROR_UNKNOWN";
     }
@@ -199,7 +192,6 @@ int cuGetErrorString(int error, const char** text) {
         case OUT_OF_MEMORY: *text = "out of memory"; break;
         case INVALID_DEVICE: *text = "invalid device ordinal"; break;
         case NOT_FOUND: *text = "named symbol not found"; break;
-        case NOT_READY: *text = "device not ready"; break;
         case LAUNCH_FAILED: *text = "unspecified launch failure"; break;
         default: *text = "unknown error";
     }
@@ -253,11 +245,6 @@ int cuStreamWaitEvent(void* handle, void* event, unsigned) {
     d.streams.of(handle)->append(nullptr, *static_cast<Moment*>(event));
     return SUCCESS;
 }
-int cuStreamIsCapturing(void*, int* status) {
-    DRIVER_CALL;
-    *status = 0;
-    return SUCCESS;
-}
 
 int cuEventCreate(void** event, unsigned) {
     DRIVER_CALL;
@@ -277,16 +264,6 @@ int cuEventRecord(void* event, void* handle) {
 int cuEventSynchronize(void* event) {
     WORKING_CALL;
     d.wait(Moment(*static_cast<Moment*>(event)));
-    return SUCCESS;
-}
-int cuEventQuery(void* event) {
-    WORKING_CALL;
-    return static_cast<Moment*>(event)->past() ? SUCCESS : NOT_READY;
-}
-// Time has no meaning here.
-int cuEventElapsedTime_v2(float* milliseconds, void*, void*) {
-    DRIVER_CALL;
-    *milliseconds = 1;
     return SUCCESS;
 }
 
@@ -322,12 +299,6 @@ int cuMemFreeAsync(Address at, void* handle) {
         std::memset(memory(at), 0xff, block.asked);
     });
     d.memory.give_back(at, Streams::now(d.streams.of(handle)));
-    return SUCCESS;
-}
-int cuMemGetInfo_v2(size_t* free, size_t* total) {
-    DRIVER_CALL;
-    *free = d.memory.total - d.memory.used;
-    *total = d.memory.total;
     return SUCCESS;
 }
 int cuDeviceGetDefaultMemPool(void** pool, int) {

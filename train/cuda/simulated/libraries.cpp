@@ -62,10 +62,6 @@ int curandSetPseudoRandomGeneratorSeed(void* generator, unsigned long long seed)
     static_cast<Generator*>(generator)->numbers.seed(static_cast<unsigned>(seed));
     return 0;
 }
-int curandSetGeneratorOffset(void*, unsigned long long) {
-    CALL;
-    return 0;
-}
 // Above 0, up to 1.
 int curandGenerateUniform(void* generator, float* out, size_t count) {
     CALL;
